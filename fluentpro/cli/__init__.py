@@ -1,0 +1,1 @@
+"""The `fluentpro` command. It works when Django cannot start."""

@@ -1,0 +1,140 @@
+"""The stations of a configuration: layers, the candidate they merge to, the snapshot that serves."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import SecretStr
+
+from fluentpro.config.diagnostics import Diagnostic, Shadowed
+from fluentpro.config.display import display
+from fluentpro.config.fields import Effect, Path, Setting, Table, settings_of
+from fluentpro.config.origins import Origin
+
+C = TypeVar("C", bound=Table)
+
+
+class Origins(Protocol):
+    """Tells where a layer's values and keys stand."""
+
+    def value(self, path: Path) -> Origin:
+        """Where the value stands."""
+        ...
+
+    def key(self, path: Path) -> Origin:
+        """Where the key stands, or what is nearest to where it should."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source of raw values; each value's path is a setting of the schema."""
+
+    name: str
+    values: Mapping[Path, Any]
+    origins: Origins
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """An effective raw value, where it comes from and whom it shadows, nearest first."""
+
+    value: Any
+    origin: Origin
+    shadows: tuple[tuple[Any, Origin], ...]
+
+    def shadowed(self, *, secret: bool) -> tuple[Shadowed, ...]:
+        """The values it hides, fit to be shown."""
+        return tuple(
+            Shadowed("a value" if secret else display(value), origin.hidden())
+            for value, origin in self.shadows
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Merged and not yet valid: raw values, the layers they came from, what was found on the way."""
+
+    environment: str
+    values: Mapping[str, Any]
+    layers: tuple[Layer, ...]
+    """From low to high."""
+    findings: tuple[Diagnostic, ...] = ()
+
+    def winner(self, path: Path) -> Winner | None:
+        """Who gave a setting its value; None where only the schema's default stands."""
+        givers = [layer for layer in reversed(self.layers) if path in layer.values]
+        if not givers:
+            return None
+        first, *rest = givers
+        shadows = tuple((layer.values[path], layer.origins.value(path)) for layer in rest)
+        return Winner(first.values[path], first.origins.value(path), shadows)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Generic[C]):
+    """A valid configuration. Never changes; readers share it without a lock."""
+
+    config: C
+    digest: str
+    environment: str
+    candidate: Candidate
+    warnings: tuple[Diagnostic, ...] = ()
+    generation: int = 0
+    """Counts the swaps of this process, from 1."""
+    loaded_at: float = 0.0
+    """Unix time of the swap in s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting that differs between two snapshots, fit to be shown."""
+
+    path: Path
+    effect: Effect
+    old: str
+    new: str
+
+    @property
+    def key(self) -> str:
+        """The dotted name: `database.port`."""
+        return ".".join(self.path)
+
+
+def value_at(config: Any, path: Path) -> Any:
+    """The value of a setting in a configuration."""
+    for name in path:
+        config = getattr(config, name)
+    return config
+
+
+def diff(old: Table, new: Table) -> tuple[Change, ...]:
+    """The settings that differ, in the schema's order."""
+    return tuple(
+        Change(item.path, item.effect, _shown(old, item), _shown(new, item))
+        for item in settings_of(type(new)).values()
+        if value_at(old, item.path) != value_at(new, item.path)
+    )
+
+
+def digest(config: Table, environment: str, key: str) -> str:
+    """The identity of a configuration: 16 hexadecimal digits, equal if and only if it is.
+
+    Keyed with the secret key, so that nobody can try secrets against a published digest (HMAC, RFC 2104).
+    """
+    values = {item.key: value_at(config, item.path) for item in settings_of(type(config)).values()}
+    text = json.dumps([environment, values], sort_keys=True, default=_reveal)
+    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _shown(config: Table, item: Setting) -> str:
+    return display(value_at(config, item.path), secret=item.secret)
+
+
+def _reveal(value: Any) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

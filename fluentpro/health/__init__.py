@@ -1,0 +1,1 @@
+"""Health: checks as data, one background checker, verdicts that probes read without waiting."""

@@ -1,0 +1,16 @@
+"""Where everything is."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+from fluentpro.web import views
+from fluentpro.web.api import api
+
+urlpatterns = [
+    path("health", views.health),
+    path("metrics", views.prometheus),
+    path("api/v1/", api.urls),
+    path("admin/", admin.site.urls),
+]
