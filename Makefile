@@ -96,7 +96,7 @@ bench: install  ## measure, print the table, write benchmarks/results.md
 .PHONY: lock
 lock: install  ## write requirements/*.txt from pyproject.toml; the newest of everything: UPGRADE=1
 	@$(COMPILE) --output-file requirements/base.txt >/dev/null
-	@$(COMPILE) --group dev --constraint requirements/base.txt --output-file requirements/dev.txt >/dev/null
+	@$(COMPILE) --group dev --extra stack --constraint requirements/base.txt --output-file requirements/dev.txt >/dev/null
 	@! grep -n '://' requirements/*.txt || { echo "a lock names a host" >&2; exit 1; }
 	@echo "Locked $$(grep -c '^[a-z]' requirements/base.txt) packages to run FluentPro, $$(grep -c '^[a-z]' requirements/dev.txt) to develop it; now: make install"
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fluentpro.config.environment import ROOT
+from fluentpro.config.fields import settings_of
 from fluentpro.config.layers import SETTINGS, Sources
 from fluentpro.config.pin import pinned
+from fluentpro.config.references import Reference, Resolution, unresolved
 from fluentpro.config.runtime import Runtime
 from fluentpro.config.snapshot import Snapshot
 from fluentpro.config.store import Store
@@ -18,13 +22,48 @@ from fluentpro.config.watch import Pace
 from fluentpro.schema import ENVIRONMENTS, Config
 from fluentpro.schema.rules import RULES
 
+if TYPE_CHECKING:
+    from fluentpro.vault.keeper import Keeper
+    from fluentpro.vault.secrets import Secrets
+
 GUARDED = frozenset({"staging", "production"})
 """The environments that take their secrets from Vault and refuse `.local` files."""
 
 VALIDATOR = Validator(Config, RULES, digest_key=("django", "secret_key"))
 
+INHERITED = ("server",)
+"""The tables that are read before the fork: a child that comes later has them as its parent started."""
+
 _runtime: Runtime[Config] | None = None
 _making = threading.Lock()
+
+
+@dataclass(slots=True)
+class Backend:
+    """Resolves references to secrets; what it takes is loaded when a Vault is enabled, and not before."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    secrets: Secrets | None = None
+
+    def __call__(
+        self, references: Sequence[Reference], raw: Mapping[str, Any], environment: str
+    ) -> Resolution:
+        """Resolve them at the Vault; without one, leave them unset with a warning."""
+        table = raw.get("vault")
+        if not isinstance(table, dict) or table.get("enabled") is not True:
+            return unresolved(references, raw, environment)
+        if self.secrets is None:
+            from fluentpro.vault.secrets import Secrets  # hvac and requests take 0.1 s to import
+
+            self.secrets = Secrets(self.environ, remember=_session_age)
+        return self.secrets(references, raw, environment)
+
+
+def _session_age(raw: Mapping[str, Any]) -> float:
+    """Seconds for which a replaced secret key still has to be accepted: the life of a session."""
+    path = ("django", "session_cookie_age")
+    given = (raw.get("django") or {}).get(path[-1])
+    return float(given if isinstance(given, int) else settings_of(Config)[path].default)
 
 
 def find_root(environ: Mapping[str, str], start: Path) -> Path:
@@ -38,7 +77,8 @@ def find_root(environ: Mapping[str, str], start: Path) -> Path:
 def sources(environ: Mapping[str, str] | None = None, root: Path | None = None) -> Sources:
     """Where FluentPro's configuration is read from; this process's environment unless told otherwise."""
     environ = os.environ if environ is None else environ
-    return Sources(root or find_root(environ, Path.cwd()), environ, Config, ENVIRONMENTS, GUARDED)
+    root = root or find_root(environ, Path.cwd())
+    return Sources(root, environ, Config, ENVIRONMENTS, GUARDED, Backend(environ))
 
 
 def make_runtime(where: Sources) -> Runtime[Config]:
@@ -56,9 +96,38 @@ def runtime() -> Runtime[Config]:
     return _runtime
 
 
+def install(made: Runtime[Config]) -> None:
+    """Make a runtime the one of this process, for a world other than its own; before anybody reads it."""
+    global _runtime  # noqa: PLW0603 # see `runtime`
+    _runtime = made
+
+
+def secrets() -> Secrets | None:
+    """This process's secrets; None where no Vault is enabled."""
+    backend = runtime().sources.resolve
+    return backend.secrets if isinstance(backend, Backend) else None
+
+
+def keeper(warn: Callable[[str, str], None]) -> Keeper | None:
+    """What keeps this process's secrets current, told of every outcome; None where no Vault is enabled."""
+    known, store = secrets(), runtime().store
+    if known is None:
+        return None
+    from fluentpro.vault.keeper import Keeper
+
+    made = Keeper(
+        known, lambda: store.reload("secret"), lambda: store.snapshot.config.vault.drain_delay, warn
+    )
+    store.acknowledge.append(made.acknowledge)
+    return made
+
+
 def boot() -> Snapshot[Config]:
     """The first snapshot of this process, or a `ConfigError` with everything that is wrong."""
-    return runtime().store.start()
+    snapshot = runtime().store.start()
+    if known := secrets():
+        known.commit()
+    return snapshot
 
 
 def current() -> Config:
@@ -74,12 +143,25 @@ def _pace(config: Config) -> Pace:
     return Pace(config.reload.settle, config.reload.debounce, config.reload.poll_interval)
 
 
+def _before_fork() -> None:
+    """No child shall start from half a reload."""
+    if _runtime is not None:
+        _runtime.store.hold()
+
+
 def _after_fork() -> None:
+    if _runtime is not None:
+        _runtime.store.release()
+
+
+def _in_child() -> None:
     """A child has none of its parent's threads, and starts from the snapshot it inherited."""
     global _making  # noqa: PLW0603 # held or not at the fork, nobody in the child will release it
     _making = threading.Lock()
     if _runtime is not None:
-        _runtime.store.rebase()
+        _runtime.store.rebase(*INHERITED)
+        if known := secrets():
+            known.after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

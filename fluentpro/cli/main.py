@@ -1,23 +1,102 @@
-"""The verbs of `fluentpro`."""
+"""The verbs of `fluentpro`, each loaded when it is used: a Tab or a `--help` waits for no other verb."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from io import TextIOWrapper
+from typing import Any, Final
 
 import click
 
 from fluentpro import __version__
-from fluentpro.cli.check import check
-from fluentpro.cli.init import init
-from fluentpro.cli.serve import serve, up
+
+EX_USAGE: Final = 64
+"""Exit status of sysexits.h: the command line itself is wrong."""
+INTERRUPTED: Final = 130
+"""Exit status that shells give to what Ctrl-C ended."""
+
+VERBS: Final = (
+    "init",
+    "up",
+    "serve",
+    "check",
+    "explain",
+    "show",
+    "diff",
+    "doctor",
+    "schema",
+    "rotate",
+    "vault",
+    "completion",
+)
+"""In the order in which a newcomer meets them. Each is a command of that name in a module of that name."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Verbs(click.Group):
+    """The group of verbs, with the exit statuses of sysexits.h."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 # click's signature
+        """The verbs' names."""
+        return list(VERBS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 # click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """One verb, loaded now; None if there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = getattr(import_module(f"fluentpro.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that the command line names; one that is not there is answered with the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=VERBS, ctx=ctx) from None
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the command line up to the verb."""
+        with _statuses():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Parse the verb's own part and run it."""
+        with _statuses():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _statuses() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        error.show()
+        raise SystemExit(EX_USAGE) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: fluentpro explain database.host",
+)
 @click.version_option(__version__, prog_name="fluentpro")
 def main() -> None:
     """FluentPro's configuration: see it, check it, serve with it.
 
     ENV_FOR_DYNACONF chooses the environment: development (the default), testing, staging, production.
+
+    Tab completes verbs and settings after: eval "$(fluentpro completion bash)"
     """
-
-
-for verb in (init, up, serve, check):
-    main.add_command(verb)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that can't show a value is no error

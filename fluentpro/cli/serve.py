@@ -1,22 +1,22 @@
-"""`fluentpro serve` and `fluentpro up`: run the service."""
+"""`fluentpro serve`: run one process type."""
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
-import sys
 from contextlib import closing
 
 import click
 
-from fluentpro.cli import init as first
 from fluentpro.cli.report import refusing
+from fluentpro.config.diagnostics import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE
 from fluentpro.config.environment import variable
-from fluentpro.process import boot, runtime
+from fluentpro.process import boot
 from fluentpro.schema import Config
+from fluentpro.schema.server import Server
 
 PORT = variable(("server", "port"))
-EX_UNAVAILABLE = 69
 
 
 @click.command(epilog="Example: fluentpro serve --process web --port 8123")
@@ -24,67 +24,54 @@ EX_UNAVAILABLE = 69
     "--process", type=click.Choice(["web"]), default="web", show_default=True, help="Which process type."
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="The TCP port; stands above server.port.")
-def serve(process: str, port: int | None) -> None:  # noqa: ARG001 # one process type so far
+@click.option("--json", "as_json", is_flag=True, help="Print a configuration that is refused as JSON.")
+def serve(process: str, port: int | None, *, as_json: bool) -> None:  # noqa: ARG001 # one process type so far
     """Run one process type until a signal ends it.
 
-    The configuration is checked first; one that is not valid is printed, and nothing starts.
+    The configuration is checked first: one that is not valid is printed, and nothing starts. The
+    database is not migrated; /health/ready says if it has to be.
+
+    Exit status: 78 the configuration is not valid, 69 the port is taken, 77 the port is not for this user.
     """
-    config = _start(port)
-    _claim(config)
+    claim(configured(port, as_json=as_json).server)
     from fluentpro.web.server import serve as run
 
     run()
 
 
-@click.command(epilog="Example: PORT=8123 make up")
-@click.option(
-    "--port", type=click.IntRange(1, 65535), envvar="PORT", help="The TCP port; stands above server.port."
-)
-def up(port: int | None) -> None:
-    """Set up what is missing and run the whole service: secrets, database, web."""
-    path = runtime().sources.root / ".secrets.local.toml"
-    if runtime().sources.environment not in runtime().sources.guarded and first.write(path):
-        click.echo(f"wrote {path} with generated secrets")
-    config = _start(port)
-    _claim(config)
-    _migrate()
-    url = f"http://127.0.0.1:{config.server.port}"
-    click.echo(f"FluentPro ({runtime().sources.environment}) serves at {url}")
-    click.echo(f"  {url}/api/v1/about    what runs, with which configuration")
-    click.echo(f"  {url}/api/v1/docs     the API")
-    click.echo(f"  {url}/health          every check")
-    click.echo("Edit settings/development.toml and look again. Ctrl-C ends it.")
-    sys.stdout.flush()
-    from fluentpro.web.server import serve as run
-
-    run()
-
-
-def _start(port: int | None) -> Config:
+def configured(port: int | None, *, as_json: bool = False) -> Config:
+    """This process's configuration, with the port of the command line; ends the process if it is refused."""
     if port is not None:
         os.environ[PORT] = str(port)
-    with refusing():
+        os.environ.pop(f"{PORT}_FILE", None)  # what was typed now stands above it, too
+    with refusing(as_json=as_json):
         return boot().config
 
 
-def _claim(config: Config) -> None:
-    """End with a clear word, not with gunicorn's retries, where the port is taken."""
-    server = config.server
+def claim(server: Server) -> None:
+    """End with a clear word, not with the server's retries, where the address can't be listened on."""
+    try:
+        bind(server)
+    except OSError as error:
+        status, fix = cure(error)
+        where = f"{server.host} port {server.port}"
+        click.echo(f"fluentpro: can't listen on {where}: {error.strerror}\n        fix: {fix}", err=True)
+        raise SystemExit(status) from None
+
+
+def bind(server: Server) -> None:
+    """Take the server's address for a moment, as it will; raises what the system has against it."""
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     with closing(socket.socket(family)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((server.host, server.port))
-        except OSError as error:
-            click.echo(f"fluentpro: can't listen on {server.host}:{server.port}: {error.strerror}", err=True)
-            click.echo(
-                "        fix: end what listens there, or choose another port: PORT=8001 make up", err=True
-            )
-            raise SystemExit(EX_UNAVAILABLE) from None
+        probe.bind((server.host, server.port))
+        probe.listen(1)
 
 
-def _migrate() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fluentpro.web.settings")
-    import subprocess
-
-    subprocess.run([sys.executable, "-m", "django", "migrate", "--verbosity", "0"], check=True)
+def cure(error: OSError) -> tuple[int, str]:
+    """The exit status of an address that can't be had, and what helps."""
+    if error.errno == errno.EADDRINUSE:
+        return EX_UNAVAILABLE, "end what listens there, or take another port: --port 8001, PORT=8001 make up"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return EX_NOPERM, "take a port of 1024 or more: --port 8001, PORT=8001 make up"
+    return EX_CONFIG, "set server.host to an address of this machine: `fluentpro explain server.host`"

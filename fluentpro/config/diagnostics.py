@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from fluentpro.config.display import LONGEST, visible
+from fluentpro.config.excerpt import excerpt
 from fluentpro.config.origins import Origin
 
 EX_UNAVAILABLE: Final = 69
@@ -35,6 +37,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "CFG123": "File named by a variable not readable",
         "CFG124": "Stray dynaconf variable",
         "CFG125": "Environment variable not UTF-8",
+        "CFG199": "Fault of FluentPro's own",
         "CFG201": "Missing value",
         "CFG202": "Wrong type",
         "CFG203": "Not one of the choices",
@@ -48,10 +51,9 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 
 UNREAD: Final = frozenset(
     {"CFG101", "CFG102", "CFG103", "CFG104", "CFG105", "CFG106", "CFG107", "CFG121", "CFG123", "CFG125"}
+    | {f"CFG{number}" for number in range(301, 320)}  # a secret backend's
 )
 """The codes of a source whose values nobody knows."""
-
-_PERMISSION = frozenset({"CFG103", "CFG123"})
 
 
 class Severity(StrEnum):
@@ -81,6 +83,13 @@ class Diagnostic:
     suggestion: str = ""
     shadows: tuple[Shadowed, ...] = ()
     severity: Severity = Severity.ERROR
+    status: int = EX_CONFIG
+    """The exit status (sysexits.h) of a start that this alone stops."""
+
+    def __post_init__(self) -> None:
+        for name in ("key", "message", "suggestion"):
+            object.__setattr__(self, name, visible(getattr(self, name)))
+        object.__setattr__(self, "fix", "\n".join(visible(line) for line in self.fix.split("\n")))
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as JSON-ready data."""
@@ -90,7 +99,7 @@ class Diagnostic:
             "severity": self.severity.value,
             "key": self.key,
             "message": self.message,
-            "source": origin.source if origin else None,
+            "source": visible(origin.source) if origin else None,
             "line": origin.line or None if origin else None,
             "column": origin.column or None if origin else None,
             "suggestion": self.suggestion or None,
@@ -106,10 +115,13 @@ def errors(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 def exit_status(findings: Sequence[Diagnostic]) -> int:
     """The sysexits status: 77 if only permissions are wrong, 69 if only a backend is down, else 78."""
-    codes = {item.code for item in errors(findings)}
-    if not codes:
-        return 0
-    return EX_NOPERM if codes <= _PERMISSION else EX_CONFIG
+    found = {item.status for item in errors(findings)}
+    return found.pop() if len(found) == 1 else EX_CONFIG if found else 0
+
+
+def read_status(error: OSError) -> int:
+    """The exit status for a file that can't be read: 77 where this user may not, else 78."""
+    return EX_NOPERM if isinstance(error, PermissionError) else EX_CONFIG
 
 
 def headline(environment: str, findings: Sequence[Diagnostic]) -> str:
@@ -118,7 +130,7 @@ def headline(environment: str, findings: Sequence[Diagnostic]) -> str:
     counts = _count(wrong, "error")
     if len(findings) > wrong:
         counts += f", {_count(len(findings) - wrong, 'warning')}"
-    return f"fluentpro: configuration for {environment} is not valid: {counts}"
+    return f"fluentpro: configuration for {visible(environment[:LONGEST])} is not valid: {counts}"
 
 
 def render(findings: Sequence[Diagnostic]) -> str:
@@ -136,23 +148,15 @@ def _lines(item: Diagnostic) -> Iterator[str]:
     yield f"{item.code:<8}{subject}{mark}{item.message}"
     if item.origin:
         yield f"        {item.origin}"
-        yield from _excerpt(item.origin)
+        yield from excerpt(item.origin)
     for shadowed in item.shadows:
         yield f"        shadows {shadowed.display} from {shadowed.origin}"
     if item.suggestion:
         yield f"        did you mean {item.suggestion}?"
     if item.fix:
-        first, *rest = item.fix.splitlines()
+        first, *rest = item.fix.split("\n")
         yield f"        fix: {first}"
         yield from (f"             {line}" for line in rest)
-
-
-def _excerpt(origin: Origin) -> Iterator[str]:
-    if not origin.text:
-        return
-    lead = "".join(char if char == "\t" else " " for char in origin.text[: origin.column - 1])
-    yield f"{origin.line:>7} | {origin.text}"
-    yield f"        | {lead}{'^' * max(origin.width, 1)}"
 
 
 def _source(item: Diagnostic) -> str:

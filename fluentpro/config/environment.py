@@ -6,12 +6,14 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path as FilePath
-from types import NoneType
-from typing import Any, Final, get_args, get_origin
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from fluentpro.config.diagnostics import Diagnostic
+from fluentpro.config.diagnostics import Diagnostic, read_status
 from fluentpro.config.fields import Path, Setting, Table, settings_of
 from fluentpro.config.origins import Origin
 from fluentpro.config.snapshot import Layer
@@ -22,9 +24,12 @@ ROOT: Final = "FLUENTPRO_ROOT"
 SWITCH: Final = "ENV_FOR_DYNACONF"
 
 _SUFFIX = "_FILE"
-# Kubernetes sets these in every pod beside a Service named fluentpro (enableServiceLinks).
+_LONGEST = 200  # characters of a name that anybody could have misspelt
+# Kubernetes sets these in every pod beside a Service whose name begins with fluentpro (enableServiceLinks).
 _SERVICE_LINK = re.compile(
-    r"FLUENTPRO(_[A-Z0-9]+)*_(SERVICE_(HOST|PORT(_[A-Z0-9]+)*)|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)"
+    r"FLUENTPRO(_[A-Z0-9]+)*_(SERVICE_(HOST|PORT(_[A-Z0-9]+)*)|PORT_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)=.*"
+    r"|FLUENTPRO(_[A-Z0-9]+)*_PORT=(tcp|udp|sctp)://.*",
+    re.DOTALL,
 )
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
@@ -33,9 +38,9 @@ _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", 
 class Variables:
     """What the environment says: values, files that hold values, and what is wrong with it."""
 
-    values: Mapping[Path, tuple[str, str]] = field(default_factory=dict)
+    values: Mapping[Path, tuple[str, str]] = field(default_factory=dict, repr=False)
     """Each setting's variable and text."""
-    files: Mapping[Path, tuple[str, FilePath]] = field(default_factory=dict)
+    files: Mapping[Path, tuple[str, FilePath]] = field(default_factory=dict, repr=False)
     """Each setting's `_FILE` variable and the file it names."""
     findings: tuple[Diagnostic, ...] = ()
 
@@ -55,9 +60,14 @@ def variable(path: Path) -> str:
     return PREFIX + "__".join(path).upper()
 
 
+@cache
+def _names(schema: type[Table]) -> Mapping[str, Path]:
+    return MappingProxyType({variable(path): path for path in settings_of(schema)})
+
+
 def read_variables(environ: Mapping[str, str], schema: type[Table]) -> Variables:
     """Sort the `FLUENTPRO_*` variables into values, files and findings. No file is read."""
-    known = {variable(path): path for path in settings_of(schema)}
+    known = _names(schema)
     values: dict[Path, tuple[str, str]] = {}
     files: dict[Path, tuple[str, FilePath]] = {}
     findings = list(_strays(environ))
@@ -71,9 +81,9 @@ def read_variables(environ: Mapping[str, str], schema: type[Table]) -> Variables
             values[known[name]] = (name, environ[name])
         elif base != name and base in known:
             files[known[base]] = (name, FilePath(environ[name]))
-        elif not _SERVICE_LINK.fullmatch(name):
+        elif not _SERVICE_LINK.fullmatch(f"{name}={environ[name]}"):
             findings.append(_unknown(name, known))
-    findings.extend(_twice(path, values[path][0], files[path][0]) for path in values.keys() & files.keys())
+    findings.extend(_twice(path, values[path][0], files[path][0]) for path in values if path in files)
     return Variables(values, files, tuple(findings))
 
 
@@ -86,7 +96,7 @@ def layers(
     values = {path: convert(text, known[path]) for path, (_, text) in variables.values.items()}
     findings: list[Diagnostic] = []
     for path, (name, file) in variables.files.items():
-        text = _text(name, path, file, contents[file])
+        text = _text(name, known[path], file, contents[file])
         if isinstance(text, Diagnostic):
             findings.append(text)
         elif path not in values:
@@ -98,27 +108,35 @@ def layers(
 
 def convert(text: str, setting: Setting) -> Any:
     """A variable's text in the setting's type; the text itself where it does not fit, to be refused."""
-    for kind in _kinds(setting.annotation):
+    return _converted(text, setting.annotation)
+
+
+def _converted(text: str, annotation: Any) -> Any:
+    for kind in _kinds(annotation):
         try:
             return _as(kind, text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return text
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:
-    """The types that a setting accepts, a text last: `int | str` takes `5` as a number."""
-    options = [kind for kind in get_args(annotation) if kind is not NoneType]
-    if get_origin(annotation) is tuple or not options:
+    """The types that a setting accepts, in the order of declaration: `int | str` takes `5` as a number."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for option in get_args(annotation):
+            yield from _kinds(option)
+    elif annotation is not NoneType:
         yield annotation
-        return
-    for kind in options:
-        yield from _kinds(kind)
 
 
 def _as(kind: Any, text: str) -> Any:
     if get_origin(kind) is tuple:
-        return _items(text)
+        return _items(text, get_args(kind)[0])
+    if get_origin(kind) is Literal:
+        return next((choice for choice in get_args(kind) if str(choice) == text), text)
     if kind is bool:
         word = text.strip().lower()
         if word in _TRUE | _FALSE:
@@ -127,27 +145,42 @@ def _as(kind: Any, text: str) -> Any:
     return kind(text) if kind in (int, float) else text
 
 
-def _items(text: str) -> tuple[str, ...]:
-    """A list: a JSON array, else split at commas."""
+def _items(text: str, kind: Any) -> tuple[Any, ...]:
+    """A list: a JSON array, else split at commas; `[::1], localhost` is a list of two hosts."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
     if text.lstrip().startswith("["):
-        items = json.loads(text)
-        return tuple(items) if isinstance(items, list) else ()
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+        with suppress(ValueError):
+            return tuple(json.loads(text))
+        if '"' in text or any(part.count("[") != part.count("]") for part in parts):
+            raise ValueError
+    return tuple(_converted(part, kind) for part in parts)
 
 
-def _text(name: str, path: Path, file: FilePath, content: bytes | OSError) -> str | Diagnostic:
-    key, origin = ".".join(path), Origin(f"env {name}")
-    if isinstance(content, FileNotFoundError | NotADirectoryError):
-        message = f"{name} names {file}, and there is no such file"
-        return Diagnostic("CFG121", key, message, origin, f"write the value into {file}, or unset {name}")
+def _text(name: str, setting: Setting, file: FilePath, content: bytes | OSError) -> str | Diagnostic:
+    key, origin = setting.key, Origin(f"env {name}")
+    if file == FilePath():
+        return Diagnostic("CFG121", key, f"{name} is empty: it names no file", origin, f"unset {name}")
     if isinstance(content, OSError):
-        message = f"{name} names {file}, and it can't be read: {content.strerror}"
-        return Diagnostic("CFG123", key, message, origin, f"let this user read it: chmod u+r {file}")
+        if isinstance(content, FileNotFoundError | NotADirectoryError):
+            message, fix = _not_there(name, setting, file)
+            return Diagnostic("CFG121", key, message, origin, fix)
+        message = f"the file that {name} names can't be read: {content.strerror}"
+        fix = f"set {name} to the path of a file that this user may read"
+        return Diagnostic("CFG123", key, message, origin, fix, status=read_status(content))
     try:
-        return content.decode().removesuffix("\n").removesuffix("\r")
+        text = content.decode()
     except UnicodeDecodeError as error:
-        message = f"{file} is not UTF-8: byte {error.start}"
-        return Diagnostic("CFG104", key, message, origin, "save it as UTF-8")
+        wrong = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+        return Diagnostic("CFG104", key, f"{file} is not UTF-8: {wrong}", origin, "save it as UTF-8")
+    return text[:-1].removesuffix("\r") if text.endswith("\n") else text
+
+
+def _not_there(name: str, setting: Setting, file: FilePath) -> tuple[str, str]:
+    fix = f"set {name} to the path of a file that holds the value, or unset it"
+    if setting.secret and not (file.parent.name and file.parent.is_dir()):
+        # A likely slip is to put the secret itself where its file's name belongs.
+        return f"{name} names no file that exists; it is not shown, since it could be the secret", fix
+    return f"{name} names {file}, and there is no such file", fix
 
 
 def _strays(environ: Mapping[str, str]) -> Iterator[Diagnostic]:
@@ -163,8 +196,10 @@ def _strays(environ: Mapping[str, str]) -> Iterator[Diagnostic]:
 
 
 def _unknown(name: str, known: Mapping[str, Path]) -> Diagnostic:
-    close = difflib.get_close_matches(name.removesuffix(_SUFFIX), known, n=1, cutoff=0.75)
-    ending = _SUFFIX if name.endswith(_SUFFIX) else ""
+    ending = _SUFFIX if name.upper().endswith(_SUFFIX) else ""
+    name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+    base = name.upper().removesuffix(_SUFFIX)
+    close = difflib.get_close_matches(base, known, n=1, cutoff=0.75)
     return Diagnostic(
         "CFG120",
         name,

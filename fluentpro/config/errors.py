@@ -22,3 +22,7 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return f"{headline(self.environment, self.findings)}\n\n{render(self.findings)}"
+
+
+class RejectedError(ConfigError):
+    """A configuration that is valid in itself and that a check refused: tomorrow it may be good."""

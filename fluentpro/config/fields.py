@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from fluentpro.config.display import without_password
+
 Path: TypeAlias = tuple[str, ...]
 """A setting's place: `("database", "port")`, written `database.port`."""
 
@@ -38,6 +40,11 @@ class Table(BaseModel):
         hide_input_in_errors=True,  # pydantic's error text would print secrets
         allow_inf_nan=False,
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """The fields as a traceback may show them: a URL without its password."""
+        for name, value in super().__repr_args__():
+            yield name, without_password(value) if isinstance(value, str) else value
 
 
 def setting(
@@ -117,6 +124,10 @@ def holds_secret(annotation: Any) -> bool:
 def _walk(schema: type[Table], prefix: Path) -> Iterator[Setting]:
     for name, field in schema.model_fields.items():
         path = (*prefix, name)
+        if name != name.lower() or "__" in name:  # variables and dynaconf know no case, and split at __
+            raise TypeError(
+                f"{'.'.join(path)}: a setting's name is in lower case, without a double underscore"
+            )
         if is_table(field.annotation):
             yield from _walk(cast("type[Table]", field.annotation), path)
         else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -13,26 +15,39 @@ Fingerprint: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 ATTEMPTS: Final = 20
 """How often a set of files that changes under our hands is read again before we give up for now."""
+TICK: Final = 0.01
+"""Seconds in which two changes can bear the same time: the clock of many kernels ticks 100 times a second."""
+WAITS: Final = 3
+"""How often a tick is waited for, so that files which are written all the time are read all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What was in each file at one moment, and by what to know whether that is still so."""
 
-    contents: Mapping[Path, bytes | OSError]
+    contents: Mapping[Path, bytes | OSError] = field(repr=False)
     fingerprint: Fingerprint
     torn: bool = False
     """The files changed each time they were read: `contents` may mix two moments."""
 
 
-def read(paths: Sequence[Path]) -> Reading:
+def read(
+    paths: Sequence[Path],
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Reading:
     """Read all files at one moment; a file that can't be read is its `OSError`.
 
     A mounted Kubernetes volume changes all its files at once by moving one symbolic link, so the
-    fingerprint holds real paths: reading across such a swap is noticed and done again.
+    fingerprint holds real paths: reading across such a swap is noticed and done again. A file that was
+    written this very moment could be written again without a trace, so that moment is waited for.
     """
-    before = fingerprint(paths)
+    before, waits = fingerprint(paths), WAITS
     for _ in range(ATTEMPTS):
+        while waits and (pause := _newest(before) + TICK - clock()) > 0:
+            waits -= 1
+            sleep(min(pause, TICK))
+            before = fingerprint(paths)
         contents = {path: _content(path) for path in paths}
         after = fingerprint(paths)
         if after == before:
@@ -46,13 +61,22 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
     return tuple(_stamp(path) for path in paths)
 
 
+def _newest(stamps: Fingerprint) -> float:
+    """When the last change was, in s of Unix time."""
+    return max((changed for _, _, changed, _ in stamps), default=0) / 1e9
+
+
 def _stamp(path: Path) -> tuple[str, int, int, int]:
-    real = os.path.realpath(path)
+    real = str(path)
     try:
+        real = os.path.realpath(path)
         stat = Path(real).stat()
     except OSError as error:
         return (real, 0, 0, -(error.errno or 1))
-    return (real, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    except ValueError:  # a name with a null character
+        return (real, 0, 0, -errno.EINVAL)
+    # Not the time of modification: a change of the right to read counts too, and this one can't be set.
+    return (real, stat.st_ino, stat.st_ctime_ns, stat.st_size)
 
 
 def _content(path: Path) -> bytes | OSError:
@@ -60,3 +84,5 @@ def _content(path: Path) -> bytes | OSError:
         return path.read_bytes()
     except OSError as error:
         return error
+    except ValueError:
+        return OSError(errno.EINVAL, os.strerror(errno.EINVAL))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -13,17 +14,19 @@ from dynaconf import Dynaconf
 
 from fluentpro.config import environment as env
 from fluentpro.config import toml
-from fluentpro.config.diagnostics import Diagnostic, Severity
-from fluentpro.config.fields import Path, Table
+from fluentpro.config.diagnostics import Diagnostic, read_status
+from fluentpro.config.display import brief
+from fluentpro.config.fields import Path, Table, settings_of
 from fluentpro.config.files import Fingerprint, Reading, fingerprint, read
-from fluentpro.config.origins import Origin
+from fluentpro.config.origins import VARIABLE, Origin
+from fluentpro.config.references import Reference, Resolver, is_reference, unresolved
 from fluentpro.config.snapshot import Candidate, Layer
 
 SETTINGS: Final = "settings.toml"
 SECRETS: Final = ".secrets.toml"
 LOCAL: Final = ("settings.local.toml", ".secrets.local.toml")
-REFERENCE: Final = "@vault "
 
+_ROOT, _MARK = "SETTINGS", "="
 _building = threading.Lock()  # each Dynaconf object reloads a module of dynaconf's own
 
 
@@ -33,12 +36,14 @@ class Sources:
 
     root: FilePath
     """The folder that holds `settings.toml`."""
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     schema: type[Table]
     environments: Sequence[str]
     """The known ones; the first is the default."""
     guarded: frozenset[str] = frozenset()
     """The environments that read references to secrets and refuse `.local` files."""
+    resolve: Resolver = unresolved
+    """Reads what references stand for."""
 
     @property
     def environment(self) -> str:
@@ -55,8 +60,7 @@ class Sources:
 
     def paths(self) -> tuple[FilePath, ...]:
         """Every file whose change may change the configuration, the ones that variables name included."""
-        named = (file for _, file in env.read_variables(self.environ, self.schema).files.values())
-        return (*(self.root / name for name in self.names), *named)
+        return self._paths(env.read_variables(self.environ, self.schema))
 
     def fingerprint(self) -> Fingerprint:
         """What differs when one of the files does; reads none of them."""
@@ -64,35 +68,57 @@ class Sources:
 
     def load(self) -> Candidate:
         """Read everything at one moment and merge it. Findings are collected, never raised."""
-        wrong_switch = tuple(self._check_environment())
-        if wrong_switch:
-            return Candidate(self.environment, {}, (), wrong_switch)
         variables = env.read_variables(self.environ, self.schema)
-        reading = read(self.paths())
+        if wrong_switch := tuple(self._check_environment()):
+            return Candidate(self.environment, {}, (), (*wrong_switch, *variables.findings))
+        reading = read(self._paths(variables))
         files, file_findings = self._files(reading)
         data, data_findings = env.layers(variables, reading.contents, self.schema)
         layers = (*files, *data)
         findings = [*file_findings, *variables.findings, *data_findings]
         if reading.torn:
             findings.append(_torn(self.root))
-        strays = any(item.code == "CFG124" for item in findings)  # dynaconf would obey them
-        values = {} if strays else _merge(files)
-        for layer in layers if strays else data:
+        values = _merge(files)
+        references = self._take_out(Candidate(self.environment, values, files), values)
+        given = {path for layer in data for path in layer.values}  # a variable's text is data, never obeyed
+        references = tuple(item for item in references if item.setting.path not in given)
+        for layer in data:
             _overlay(values, layer.values)
-        candidate = Candidate(self.environment, values, layers)
-        findings.extend(_drop_references(candidate, values))
-        return Candidate(self.environment, values, layers, tuple(findings))
+        resolved = self.resolve(references, values, self.environment)
+        if resolved.layer:
+            layers = (*layers, resolved.layer)
+            _overlay(values, resolved.layer.values)
+        findings.extend(resolved.findings)
+        return Candidate(self.environment, values, layers, tuple(findings), self.environment in self.guarded)
+
+    def _paths(self, variables: env.Variables) -> tuple[FilePath, ...]:
+        named = (file for _, file in variables.files.values())
+        return (*(self.root / name for name in self.names), *named)
+
+    def _take_out(self, candidate: Candidate, values: dict[str, Any]) -> tuple[Reference, ...]:
+        """The references that no file shadows, taken out of the values."""
+        known, found = settings_of(self.schema), []
+        given = (
+            path for layer in candidate.layers for path, value in layer.values.items() if is_reference(value)
+        )
+        for path in dict.fromkeys(given):
+            winner = candidate.winner(path)
+            if winner and is_reference(winner.value):
+                _unset(values, path)
+                found.append(Reference(known[path], winner.value, winner.origin))
+        return tuple(found)
 
     def _check_environment(self) -> Iterator[Diagnostic]:
         name = self.environment
         if name not in self.environments:
-            close = difflib.get_close_matches(name.lower(), self.environments, n=1)
+            begun = [known for known in self.environments if known.startswith(name.lower())]
+            close = begun or difflib.get_close_matches(name.lower(), self.environments, n=1)
             known = ", ".join(self.environments)
             yield Diagnostic(
                 "CFG101",
                 env.SWITCH,
-                f"{name[:40]!r} is not an environment",
-                Origin(f"env {env.SWITCH}"),
+                f"{brief(name)} is not an environment",
+                Origin(f"{VARIABLE}{env.SWITCH}"),
                 f"set {env.SWITCH} to one of: {known}",
                 close[0] if close else "",
             )
@@ -107,33 +133,36 @@ class Sources:
             elif name in LOCAL and self.environment in self.guarded:
                 findings.append(_local(name, self.environment))
             else:
-                layer, found = toml.parse(name, content, self.schema)
+                layer, found = toml.parse(name, content, self.schema, self.environments)
                 findings.extend(found)
                 layers.extend([layer] if layer else [])
         return tuple(layers), findings
 
     def _unreadable(self, name: str, error: OSError) -> Iterator[Diagnostic]:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
-            message = f"can't be read: {error.strerror}"
-            fix = f"let this user read it: chmod u+r {self.root / name}"
-            yield Diagnostic("CFG103", "", message, Origin(name), fix)
+            message, path = f"can't be read: {error.strerror}", shlex.quote(str(self.root / name))
+            fix = f"put a file there: {path} is something else"
+            if isinstance(error, PermissionError):
+                fix = f"let this user read it: `namei -l {path}` shows who may"
+            yield Diagnostic("CFG103", "", message, Origin(name), fix, status=read_status(error))
         elif name not in LOCAL:
             fix = f"restore it, or set {env.ROOT} to the folder that holds {SETTINGS}"
             yield Diagnostic("CFG102", "", f"no such file in {self.root}", Origin(name), fix)
 
 
-@dataclass(frozen=True, slots=True)
-class _List:
-    """A list on its way through dynaconf, which would append what it recognises as one."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sealed:
+    """A value on its way through dynaconf, which would append lists and obey tokens in texts."""
 
-    items: tuple[Any, ...]
+    value: Any
 
 
 def _merge(files: Iterable[Layer]) -> dict[str, Any]:
     """The file layers merged by dynaconf: tables by key, everything else replaced.
 
     dynaconf gets what we have read and sifted, never a file name: so all files are of one moment, and
-    no `.local` twin, hook or include slips in (decision 0002).
+    no `.local` twin, hook or include slips in (decision 0002). The mark in front of each name keeps it
+    from meaning something to dynaconf, as `dynaconf_merge` would.
     """
     with _building:
         merged = Dynaconf(
@@ -144,25 +173,26 @@ def _merge(files: Iterable[Layer]) -> dict[str, Any]:
             auto_cast=False,
             load_dotenv=False,
             dynaboxify=False,
+            dynaconf_skip_loaders=True,  # nothing to load: half of the time, and no variable has a say
         )
-        tables: set[str] = set()
+        merged.set(_ROOT, {}, validate=False, dotted_lookup=False)
         for layer in files:
             nested: dict[str, Any] = {}
-            _overlay(nested, {path: _wrap(value) for path, value in layer.values.items()})
-            tables.update(nested)
-            merged.update(nested, merge=True, validate=False, dotted_lookup=False, tomlfy=False)
-        values = merged.as_dict()
-    return {name: _unwrap(values[name.upper()]) for name in tables}
+            _overlay(nested, {_marked(path): _Sealed(value) for path, value in layer.values.items()})
+            merged.update({_ROOT: nested}, merge=True, validate=False, dotted_lookup=False, tomlfy=False)
+        values: dict[str, Any] = merged.as_dict()[_ROOT]
+    return _unwrap(values)
 
 
-def _wrap(value: Any) -> Any:
-    return _List(value) if isinstance(value, tuple) else value
+def _marked(path: Path) -> Path:
+    return tuple(f"{_MARK}{name}" for name in path)
 
 
-def _unwrap(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _unwrap(item) for name, item in value.items()}
-    return value.items if isinstance(value, _List) else value
+def _unwrap(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.removeprefix(_MARK): item.value if isinstance(item, _Sealed) else _unwrap(item)
+        for name, item in table.items()
+    }
 
 
 def _overlay(values: dict[str, Any], given: Mapping[Path, Any]) -> None:
@@ -171,30 +201,6 @@ def _overlay(values: dict[str, Any], given: Mapping[Path, Any]) -> None:
         for name in path[:-1]:
             table = table.setdefault(name, {})
         table[path[-1]] = value
-
-
-def _drop_references(candidate: Candidate, values: dict[str, Any]) -> Iterator[Diagnostic]:
-    """Unset each effective reference to a secret: no backend is there to read it."""
-    dropped: dict[str, list[Path]] = {}
-    for path in sorted({path for layer in candidate.layers for path in layer.values}):
-        winner = candidate.winner(path)
-        if winner and _is_reference(winner.value):
-            _unset(values, path)
-            dropped.setdefault(winner.origin.source, []).append(path)
-    for source, paths in dropped.items():
-        keys = ", ".join(".".join(path) for path in paths)
-        yield Diagnostic(
-            "CFG300",
-            "",
-            f"no Vault is configured, so what refers to one is left unset: {keys}",
-            Origin(source),
-            f"give what you need as {env.variable(paths[0])} or {env.variable(paths[0])}_FILE, and so on",
-            severity=Severity.WARNING,
-        )
-
-
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(REFERENCE)
 
 
 def _unset(values: dict[str, Any], path: Path) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Final, Generic
 
+from fluentpro.config.errors import RejectedError
 from fluentpro.config.layers import Sources
 from fluentpro.config.snapshot import C
 from fluentpro.config.store import Store
-from fluentpro.config.watch import Pace, changes
+from fluentpro.config.watch import Pace, looks
 
-JOIN: float = 5.0
+JOIN: Final = 2.0
 """Seconds that `stop` waits for the thread."""
+REST: Final = 1.0
+"""Seconds before a watch that failed is tried again."""
+RETRY: Final = 5.0
+"""Seconds after which content that a check refused is tried again: what it asks of may be there now."""
 
 
 @dataclass(slots=True)
@@ -26,27 +33,34 @@ class Runtime(Generic[C]):
     pace: Callable[[C], Pace]
     """The pace that a configuration asks for."""
     warn: Callable[[str, str], None] = lambda _event, _cause: None
-    """Told when the watch is degraded or had to be restarted: an event's name and its cause."""
+    """Told when the watch is degraded, mended or had to be restarted: an event's name and its cause."""
     polling: bool = False
     """The kernel gave us no watches: changes are found by looking."""
+    looked_at: float | None = None
+    """When the files were last looked at, in s of `time.monotonic`; None before the first time."""
+    trouble: str = ""
+    """Why the files could not be looked at last time: the type of the error."""
     _stop: threading.Event = field(default_factory=threading.Event)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
     _pid: int = 0
 
     def start(self) -> None:
         """Watch the sources in a thread of this process. A second call in the same process does nothing."""
-        if self._pid == os.getpid():
+        if self.started:
             return
-        self._pid, self._stop = os.getpid(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="config-watch", daemon=True)
-        self._thread.start()
+        self.polling, self.looked_at, self.trouble = False, None, ""
+        self._stop, self._starting = threading.Event(), threading.Lock()
+        self._begin()
+        self._pid = os.getpid()
 
     def stop(self) -> None:
-        """End the thread; returns when it has ended, or after 5 s."""
-        self._stop.set()
-        if self._thread and self._pid == os.getpid():
-            self._thread.join(JOIN)
-        self._thread, self._pid = None, 0
+        """End the thread; returns when it has ended, or after 2 s."""
+        if self.started:
+            self._stop.set()
+            if self._thread:
+                self._thread.join(JOIN)
+            self._thread, self._pid = None, 0
 
     @property
     def started(self) -> bool:
@@ -54,24 +68,61 @@ class Runtime(Generic[C]):
         return self._pid == os.getpid()
 
     @property
-    def alive(self) -> bool:
-        """Whether the watch of this process runs, if it was started."""
-        return not self.started or bool(self._thread and self._thread.is_alive())
+    def due(self) -> bool:
+        """Whether content that a check refused should be tried again."""
+        status = self.store.status
+        return isinstance(status.error, RejectedError) and self.store.clock() - status.tried_at >= RETRY
+
+    def revive(self) -> bool:
+        """Start the watch of this process again if its thread died; False if that can't be done."""
+        if not self.started:
+            return True
+        with self._starting:
+            if self._thread and self._thread.is_alive():
+                return True
+            try:
+                self._begin()
+            except RuntimeError:  # no thread to be had
+                return False
+        self._warn("config.watch_restarted", "its thread had died")
+        return True
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._run, name="config-watch", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 self._follow()
             except Exception as error:  # noqa: BLE001 # the watch outlives whatever befalls it
-                self.warn("config.watch_restarted", type(error).__name__)
-                self._stop.wait(1.0)
+                trouble, before = type(error).__name__, self.trouble
+                self.trouble = trouble
+                if trouble != before:  # said once, not every second
+                    self._warn("config.watch_restarted", trouble)
+                self._stop.wait(REST)
 
     def _follow(self) -> None:
-        self.store.reload("start")  # what changed between the first reading and this watch
-        pace = self.pace(self.store.snapshot.config)
-        for _ in changes(self.sources.paths, self.sources.fingerprint, self._stop, pace, self._degraded):
-            self.store.reload("file")
+        # The pace is a setting that takes a restart; a child that was forked later starts with its own.
+        pace, trigger = self.pace(self.store.boot.config), "start"
+        stamp, paths = self.sources.fingerprint, self.sources.paths
+        for differ in looks(paths, stamp, self._stop, pace, self._watching):
+            self.looked_at = time.monotonic()
+            if differ:
+                self.store.reload(trigger)
+            elif self.due:
+                self.store.reload("retry")
+            trigger, self.trouble = "file", ""
 
-    def _degraded(self, error: OSError) -> None:
-        self.polling = True
-        self.warn("config.watch_polling", error.strerror or type(error).__name__)
+    def _watching(self, error: Exception | None) -> None:
+        if error and not self.polling:
+            cause, _, _ = str(error).partition(" about ")  # the directories come next
+            self._warn("config.watch_polling", cause)
+        elif self.polling and not error:
+            self._warn("config.watch_mended", "the kernel gives watches again")
+        self.polling = error is not None
+
+    def _warn(self, event: str, cause: str) -> None:
+        with suppress(Exception):  # a log that fails must not end the watch
+            self.warn(event, cause)

@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pydantic import SecretStr
 
@@ -17,6 +18,7 @@ from fluentpro.config.fields import Effect, Path, Setting, Table, settings_of
 from fluentpro.config.origins import Origin
 
 C = TypeVar("C", bound=Table)
+NO_STAND_INS: Final[Mapping[Path, str]] = MappingProxyType({})
 
 
 class Origins(Protocol):
@@ -36,17 +38,19 @@ class Layer:
     """One source of raw values; each value's path is a setting of the schema."""
 
     name: str
-    values: Mapping[Path, Any]
-    origins: Origins
+    values: Mapping[Path, Any] = field(repr=False)
+    origins: Origins = field(repr=False)
+    own: frozenset[Path] = field(default=frozenset(), repr=False)
+    """The settings of which each process has a value of its own, such as a credential made for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Winner:
     """An effective raw value, where it comes from and whom it shadows, nearest first."""
 
-    value: Any
+    value: Any = field(repr=False)
     origin: Origin
-    shadows: tuple[tuple[Any, Origin], ...]
+    shadows: tuple[tuple[Any, Origin], ...] = field(repr=False)
 
     def shadowed(self, *, secret: bool) -> tuple[Shadowed, ...]:
         """The values it hides, fit to be shown."""
@@ -61,10 +65,28 @@ class Candidate:
     """Merged and not yet valid: raw values, the layers they came from, what was found on the way."""
 
     environment: str
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)
     layers: tuple[Layer, ...]
     """From low to high."""
     findings: tuple[Diagnostic, ...] = ()
+    guarded: bool = False
+    """The environment takes no secrets from files of this machine."""
+
+    def item(self, path: Path, index: int) -> Origin:
+        """Where one item of a list stands; the list's own place in a source without lines."""
+        inner = (*path, f"[{index}]")
+        giver = next(layer for layer in reversed(self.layers) if path in layer.values)
+        origin = giver.origins.value(inner)
+        return origin if origin.line else giver.origins.value(path)
+
+    def stand_ins(self) -> Mapping[Path, str]:
+        """For each value that this process has for itself, the place where every process takes its own."""
+        return {
+            path: str(layer.origins.value(path))
+            for number, layer in enumerate(self.layers)
+            for path in layer.own
+            if not any(path in above.values for above in self.layers[number + 1 :])
+        }
 
     def winner(self, path: Path) -> Winner | None:
         """Who gave a setting its value; None where only the schema's default stands."""
@@ -80,7 +102,7 @@ class Candidate:
 class Snapshot(Generic[C]):
     """A valid configuration. Never changes; readers share it without a lock."""
 
-    config: C
+    config: C = field(repr=False)
     digest: str
     environment: str
     candidate: Candidate
@@ -122,14 +144,18 @@ def diff(old: Table, new: Table) -> tuple[Change, ...]:
     )
 
 
-def digest(config: Table, environment: str, key: str) -> str:
+def digest(config: Table, environment: str, key: str, stand_ins: Mapping[Path, str] = NO_STAND_INS) -> str:
     """The identity of a configuration: 16 hexadecimal digits, equal if and only if it is.
 
     Keyed with the secret key, so that nobody can try secrets against a published digest (HMAC, RFC 2104).
+    What a process has for itself is no part of it: the place in `stand_ins` is.
     """
-    values = {item.key: value_at(config, item.path) for item in settings_of(type(config)).values()}
+    values = {
+        item.key: stand_ins.get(item.path) or value_at(config, item.path)
+        for item in settings_of(type(config)).values()
+    }
     text = json.dumps([environment, values], sort_keys=True, default=_reveal)
-    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+    return hmac.new(key.encode(errors="surrogatepass"), text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def _shown(config: Table, item: Setting) -> str:

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, get_args
+from typing import Any, Generic, cast
 
-from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from fluentpro.config.diagnostics import UNREAD, Diagnostic, errors
-from fluentpro.config.display import display
+from fluentpro.config.display import dotted
 from fluentpro.config.environment import variable
 from fluentpro.config.errors import ConfigError
-from fluentpro.config.fields import Path, Setting, settings_of
+from fluentpro.config.fields import Path, Setting, Table, holds_secret, is_table, settings_of
 from fluentpro.config.origins import Origin
 from fluentpro.config.rules import Rule, broken
 from fluentpro.config.snapshot import C, Candidate, Snapshot, digest, value_at
-
-_NOUNS: Final[Mapping[str, str]] = {
-    "string_type": "a text in quotes",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "tuple_type": "a list",
-    "path_type": "a path in quotes",
-}
-_BOUNDS: Final = frozenset(
-    {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number"}
-)
-_LENGTHS: Final[Mapping[str, str]] = {
-    "string_too_short": "too short: at least {min_length} characters",
-    "string_too_long": "too long: at most {max_length} characters",
-    "too_short": "too few: at least {min_length}",
-    "too_long": "too many: at most {max_length}",
-}
+from fluentpro.config.suggest import suggest
+from fluentpro.config.wording import Wording, Wrong, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,137 +34,109 @@ class Validator(Generic[C]):
         """The snapshot of a candidate, or a `ConfigError` with everything that is wrong."""
         findings = list(candidate.findings)
         # A source that can't be read may hold what seems to be missing, and what a rule asks for.
-        whole = not any(item.code in UNREAD for item in findings)
+        whole = not any(item.code in UNREAD for item in errors(findings))
         config: C | None = None
         try:
             config = self.schema.model_validate(candidate.values)
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=True, include_input=False)
-            findings.extend(
-                self._value(detail, candidate) for detail in details if whole or detail["type"] != "missing"
-            )
-        if config is not None and whole:
-            findings.extend(self._broken(config, candidate))
-        findings = list(_worded_once(findings))
+            findings.extend(self._refused(details, candidate, whole=whole))
+        if whole:
+            findings.extend(self._broken(config, candidate, errors(findings)))
         if errors(findings) or config is None:
             raise ConfigError(candidate.environment, findings)
-        identity = digest(config, candidate.environment, self._key(config))
+        identity = digest(config, candidate.environment, self._key(config), candidate.stand_ins())
         return Snapshot(config, identity, candidate.environment, candidate, tuple(findings))
 
     def _key(self, config: C) -> str:
         secret = value_at(config, self.digest_key) if self.digest_key else None
         return secret.get_secret_value() if isinstance(secret, SecretStr) else ""
 
-    def _broken(self, config: C, candidate: Candidate) -> Iterator[Diagnostic]:
-        for rule in broken(self.rules, config, candidate.environment):
-            setting = settings_of(self.schema).get(rule.path)
-            yield _finding(_Wording(rule.code, rule.message, rule.fix), rule.path, candidate, setting)
+    def _broken(
+        self, config: C | None, candidate: Candidate, wrong: Sequence[Diagnostic]
+    ) -> Iterator[Diagnostic]:
+        """The rules that are broken for sure, whatever the settings that are wrong should have been."""
+        names = {name for item in wrong for name in (item.key, item.suggestion) if name}
+        doubtful = {tuple(name.split(".")) for name in names}
+        whole = config or _in_part(self.schema, candidate.values, doubtful, ())
+        for rule in broken(self.rules, whole, candidate.environment, doubtful):
+            yield _finding(Wording(rule.code, rule.message, rule.fix), rule.path, candidate, self.schema)
 
-    def _value(self, detail: ErrorDetails, candidate: Candidate) -> Diagnostic:
+    def _refused(
+        self, details: Sequence[ErrorDetails], candidate: Candidate, *, whole: bool
+    ) -> Iterator[Diagnostic]:
+        """One finding for each value, item of a list or table that pydantic refused."""
         known = settings_of(self.schema)
-        location = tuple(str(part) for part in detail["loc"])
-        path = next(
-            (location[:end] for end in range(len(location), 0, -1) if location[:end] in known), location
-        )
-        setting = known.get(path)
-        if setting is None or detail["type"] == "missing":
-            return _missing(path, candidate, setting)
-        winner = candidate.winner(path)
-        shown = display(winner.value if winner else setting.default, secret=setting.secret)
-        wording = _wording(detail, setting, shown if not setting.secret else "the value")
-        return _finding(wording, path, candidate, setting)
+        groups: dict[tuple[Path, int | None], list[ErrorDetails]] = {}
+        for detail in details:
+            groups.setdefault(_place(detail, known), []).append(detail)
+        for (path, index), group in groups.items():
+            if group[0]["type"] == "missing":
+                below = [item for item in known if item[: len(path)] == path and known[item].required]
+                yield from (_missing(item, candidate, self.schema) for item in below if whole)
+            elif path in known:
+                yield _refusal(group, known[path], index, candidate, self.schema)
+            else:
+                yield _finding(self._misplaced(path, group[0]), path, candidate, self.schema)
+
+    def _misplaced(self, path: Path, detail: ErrorDetails) -> Wording:
+        if detail["type"] == "extra_forbidden":
+            return Wording("CFG110", "unknown key", "", suggest(path, self.schema))
+        return Wording("CFG113", "a value, where a table is wanted", f"give a table {dotted(path)}")
 
 
-def _worded_once(findings: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
-    """One finding a code and key: a union reports each of its types, a list each of its items."""
-    seen: set[tuple[str, str, str]] = set()
-    for item in findings:
-        identity = (item.code, item.key, str(item.origin))
-        if identity not in seen:
-            seen.add(identity)
-            yield item
+def _place(detail: ErrorDetails, known: Mapping[Path, Setting]) -> tuple[Path, int | None]:
+    """The setting that a detail is about, and which item of its list; else whatever the detail names."""
+    location = tuple(str(part) for part in detail["loc"])
+    for end in range(len(location), 0, -1):
+        if location[:end] in known:
+            inside = (part for part in detail["loc"][end:] if isinstance(part, int))
+            return location[:end], next(inside, None)
+    return location, None
 
 
-@dataclass(frozen=True, slots=True)
-class _Wording:
-    code: str
-    message: str
-    fix: str = ""
-    suggestion: str = ""
+def _refusal(
+    group: Sequence[ErrorDetails],
+    setting: Setting,
+    index: int | None,
+    candidate: Candidate,
+    schema: type[Table],
+) -> Diagnostic:
+    winner = candidate.winner(setting.path)
+    value = winner.value if winner else setting.default
+    origin = winner.origin if winner else None
+    if winner and index is not None:
+        value, origin = winner.value[index], candidate.item(setting.path, index)
+    wording = word(group, Wrong(setting, value, origin, index))
+    return _finding(wording, setting.path, candidate, schema, origin)
 
 
-def _wording(detail: ErrorDetails, setting: Setting, shown: str) -> _Wording:
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind in _NOUNS:
-        return _Wording("CFG202", f"{shown} is not {_NOUNS[kind]}", f"write {_NOUNS[kind]}")
-    if kind in ("literal_error", "enum"):
-        choices = [str(choice) for choice in get_args(setting.annotation)]
-        close = difflib.get_close_matches(shown.strip('"'), choices, n=1)
-        return _Wording("CFG203", f"{shown} is none of: {', '.join(choices)}", "", close[0] if close else "")
-    if kind in _BOUNDS:
-        noun, bounds = _range(setting)
-        of = f"not {noun} ({bounds})" if noun else f"out of range ({bounds})"
-        return _Wording("CFG204", f"{shown} is {of}", f"set {noun or 'a number'} {_between(bounds)}")
-    if kind in _LENGTHS:
-        return _Wording("CFG204", f"{shown} is {_LENGTHS[kind].format(**context)}")
-    if kind == "string_pattern_mismatch":
-        return _Wording("CFG205", f"{shown} does not have the form {context.get('pattern', '')}")
-    if kind.endswith(("_type", "_parsing")):
-        return _Wording("CFG202", f"{shown} has the wrong type")
-    if "what" in context:  # the schema's own refusal: its text reads on from the value, and brings its fix
-        return _Wording(
-            context.get("code", "CFG205"), f"{shown} is {context['what']}", context.get("fix", "")
-        )
-    return _Wording("CFG205", f"{shown}: {detail['msg']}")
+def _missing(path: Path, candidate: Candidate, schema: type[Table]) -> Diagnostic:
+    name = variable(path)
+    *table, key = path
+    fix = f"set {key} in [{dotted(table)}] of settings/{candidate.environment}.toml, or set {name}"
+    says = "missing: it has no default"
+    if settings_of(schema)[path].secret:
+        fix = f"set {name}, or {name}_FILE to the path of a file that holds it"
+        if not candidate.guarded:
+            fix = f"run `fluentpro init`, or set {name}"
+    if candidate.winner(path):
+        says = "missing: the reference to it was not resolved"
+    return _finding(Wording("CFG201", says, fix), path, candidate, schema)
 
 
-def _range(setting: Setting) -> tuple[str, str]:
-    """What a number is (`a port`, or nothing) and the words for its bounds."""
-    low = high = ""
-    for item in setting.constraints:
-        match item:
-            case Interval():
-                low = f"{item.ge}" if item.ge is not None else low
-                high = f"{item.le}" if item.le is not None else high
-            case Ge():
-                low = f"{item.ge}"
-            case Gt():
-                low = f"more than {item.gt}"
-            case Le():
-                high = f"{item.le}"
-            case Lt():
-                high = f"less than {item.lt}"
-    if low and high:
-        return setting.noun, f"{low} to {high}"
-    return setting.noun, (
-        f"at least {low}" if not low.startswith("more") else low
-    ) if low else f"at most {high}"
-
-
-def _between(bounds: str) -> str:
-    low, to, high = bounds.partition(" to ")
-    return f"between {low} and {high}" if to else bounds
-
-
-def _missing(path: Path, candidate: Candidate, setting: Setting | None) -> Diagnostic:
-    where = "secrets" if setting and setting.secret else f"settings/{candidate.environment}.toml"
-    fix = f"set it in {where}, or set {variable(path)}"
-    if setting and setting.secret:
-        fix = (
-            f"`fluentpro init` writes one for development; else set {variable(path)} or {variable(path)}_FILE"
-        )
-    return _finding(_Wording("CFG201", "missing: it has no default", fix), path, candidate, setting)
-
-
-def _finding(wording: _Wording, path: Path, candidate: Candidate, setting: Setting | None) -> Diagnostic:
+def _finding(
+    wording: Wording, path: Path, candidate: Candidate, schema: type[Table], origin: Origin | None = None
+) -> Diagnostic:
     """A finding at the place of the value that won, or of what stands nearest to where it should."""
+    setting = settings_of(schema).get(path)
     secret = bool(setting and setting.secret)
     winner = candidate.winner(path)
-    origin = winner.origin if winner else _nearest(path, candidate)
+    origin = origin or (winner.origin if winner else _nearest(path, candidate))
     shadows = winner.shadowed(secret=secret) if winner else ()
     if secret and origin:
         origin = origin.hidden()
-    key = ".".join(path)
+    key = dotted(path)
     return Diagnostic(wording.code, key, wording.message, origin, wording.fix, wording.suggestion, shadows)
 
 
@@ -194,3 +147,19 @@ def _nearest(path: Path, candidate: Candidate) -> Origin | None:
         if origin.line:
             return origin.hidden()
     return None
+
+
+def _in_part(schema: type[Table], values: Any, doubtful: Collection[Path], prefix: Path) -> Table:
+    """A configuration of what is not in doubt, for rules to look at; strict types are as they were read."""
+    given: dict[str, Any] = {}
+    for name, field in schema.model_fields.items():
+        path, value = (*prefix, name), values.get(name) if isinstance(values, Mapping) else None
+        if is_table(field.annotation):
+            given[name] = _in_part(cast("type[Table]", field.annotation), value, doubtful, path)
+        elif value is not None and path not in doubtful:
+            given[name] = _secret(value) if holds_secret(field.annotation) else value
+    return schema.model_construct(**given)
+
+
+def _secret(value: Any) -> Any:
+    return tuple(map(_secret, value)) if isinstance(value, tuple) else SecretStr(value)

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from fluentpro.health.check import Check, Observation, Status, Verdict
@@ -14,7 +15,9 @@ from fluentpro.health.check import Check, Observation, Status, Verdict
 JITTER = 0.1
 """Part of the interval by which the tries of many processes are spread."""
 JOIN = 1.0
-"""Seconds that `stop` waits for a thread; one that hangs in a dependency is left to die with the process."""
+"""Seconds that `stop` waits for the threads; one that hangs in a dependency dies with the process."""
+NAP = 1.0
+"""Seconds after which a resting thread looks whether the interval was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,10 @@ class Timing:
     tolerance: int = 2
     """How many tries in a row must fail before the dependency counts as down."""
 
+    def missed(self, seconds: float) -> int:
+        """How many tries one that takes so long stands for: itself, and those that it holds up."""
+        return 1 + int((seconds - self.timeout) / self.interval) if seconds > self.timeout else 0
+
 
 @dataclass(slots=True)
 class _Loop:
@@ -36,17 +43,31 @@ class _Loop:
     check: Check
     timing: Callable[[], Timing]
     stop: threading.Event
+    told: Callable[[Verdict], None]
     thread: threading.Thread | None = None
     verdict: Verdict | None = None
     finished_at: float = 0.0
     began_at: float | None = None
     failures: int = 0
 
+    def begin(self) -> None:
+        """Start the thread, or raise RuntimeError."""
+        self.began_at = None
+        thread = threading.Thread(target=self.run, name=f"health-{self.check.name}", daemon=True)
+        thread.start()
+        self.thread = thread
+
     def run(self) -> None:
         while not self.stop.is_set():
             self.try_once()
-            interval = self.timing().interval
-            self.stop.wait(interval * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 # spreads load
+            self.rest()
+
+    def rest(self) -> None:
+        """Wait for the next try. The interval is a live setting: it may become shorter meanwhile."""
+        part = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 # spreads load
+        while (left := self.finished_at + part * self.timing().interval - time.monotonic()) > 0:
+            if self.stop.wait(min(left, NAP)):
+                return
 
     def try_once(self) -> None:
         self.began_at = began = time.monotonic()
@@ -58,28 +79,30 @@ class _Loop:
         timing = self.timing()
         if took > timing.timeout:
             seen = Observation(Status.FAIL, f"answered after {took:.1f} s, later than {timing.timeout:g} s")
-        self.failures = self.failures + 1 if seen.status is Status.FAIL else 0
-        self.verdict = self._judge(seen, took, timing)
+        failed = seen.status is Status.FAIL
+        self.failures = self.failures + max(1, timing.missed(took)) if failed else 0
+        status = self._weigh(self.failures, timing) if failed else seen.status
+        self.verdict = Verdict(self.check.name, status, self.check.required, seen.text, seen.facts, took)
         self.finished_at, self.began_at = time.monotonic(), None
-
-    def _judge(self, seen: Observation, took: float, timing: Timing) -> Verdict:
-        status = seen.status
-        if 0 < self.failures < timing.tolerance and self.verdict is not None:
-            status = Status.WARN if self.verdict.status is not Status.FAIL else Status.FAIL
-        return Verdict(self.check.name, status, self.check.required, seen.text, seen.facts, took)
+        with suppress(Exception):  # whoever is told must not end the checks
+            self.told(self.verdict)
 
     def read(self) -> Verdict:
-        """What is known now; a try that hangs counts as failed from its deadline on."""
-        now, began, known = time.monotonic(), self.began_at, self.verdict
+        """What is known now. A try that hangs has failed at its deadline, and once more each interval."""
+        now, began, known, timing = time.monotonic(), self.began_at, self.verdict, self.timing()
         age = now - self.finished_at if known else 0.0
-        if began is not None and now - began > self.timing().timeout:
-            text = f"no answer for {now - began:.1f} s"
-            return Verdict(
-                self.check.name, Status.FAIL, self.check.required, text, seconds=now - began, age=age
-            )
+        name, required = self.check.name, self.check.required
+        if began is not None and (missed := timing.missed(now - began)):
+            status, text = self._weigh(self.failures + missed, timing), f"no answer for {now - began:.1f} s"
+            return Verdict(name, status, required, text, seconds=now - began, age=age)
         if known is None:
-            return Verdict(self.check.name, Status.FAIL, self.check.required, "not tried yet")
+            return Verdict(name, Status.FAIL, required, "not tried yet")
         return replace(known, age=age)
+
+    def _weigh(self, failures: int, timing: Timing) -> Status:
+        """What failures in a row mean: down, or not yet. Whoever was never seen up is down."""
+        up = self.verdict is not None and self.verdict.status is not Status.FAIL
+        return Status.WARN if up and failures < timing.tolerance else Status.FAIL
 
 
 @dataclass(slots=True)
@@ -88,34 +111,46 @@ class Checker:
 
     checks: Sequence[Check]
     timing: Callable[[], Timing]
+    told: Callable[[Verdict], None] = lambda _verdict: None
+    """Told of each verdict when its try ends."""
     _loops: list[_Loop] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
     _pid: int = 0
 
     def start(self) -> None:
         """Start the checks in this process; a second call does nothing."""
         if self._pid == os.getpid():
             return
-        self._pid, self._stop = os.getpid(), threading.Event()
-        self._loops = [_Loop(check, self.timing, self._stop) for check in self.checks]
+        self._stop, self._starting = threading.Event(), threading.Lock()
+        self._loops = [_Loop(check, self.timing, self._stop, self.told) for check in self.checks]
         for loop in self._loops:
-            loop.thread = threading.Thread(target=loop.run, name=f"health-{loop.check.name}", daemon=True)
-            loop.thread.start()
+            loop.begin()
+        self._pid = os.getpid()
 
     def stop(self) -> None:
-        """End the threads; one that hangs in its dependency is not waited for longer than 1 s."""
+        """End the threads; those that hang in their dependency are not waited for longer than 1 s."""
+        if self._pid != os.getpid():
+            return
         self._stop.set()
+        until = time.monotonic() + JOIN
         for loop in self._loops:
             if loop.thread:
-                loop.thread.join(JOIN)
+                loop.thread.join(max(0.0, until - time.monotonic()))
         self._pid = 0
 
-    @property
-    def alive(self) -> bool:
-        """Whether every thread runs, if they were started in this process."""
+    def revive(self) -> bool:
+        """Start the threads of this process again that died; False if that can't be done."""
         if self._pid != os.getpid():
             return True
-        return all(loop.thread and loop.thread.is_alive() for loop in self._loops)
+        with self._starting:
+            for loop in self._loops:
+                if loop.thread is None or not loop.thread.is_alive():
+                    try:
+                        loop.begin()
+                    except RuntimeError:  # no thread to be had
+                        return False
+        return True
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """What is known of each dependency now. Waits for nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from fluentpro.config.fields import Effect, Table, setting
@@ -75,3 +76,7 @@ class Database(Table):
         meaning="Try a connection before it is used again.",
         effect=Effect.REBIND,
     )
+
+    def file(self, root: Path) -> str:
+        """Where SQLite keeps the database; `:memory:` is a place of its own."""
+        return self.name if self.name == ":memory:" else str(root / self.name)

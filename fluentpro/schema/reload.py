@@ -29,7 +29,7 @@ class Reload(Table):
         le=60,
     )
     poll_interval: float = setting(
-        5.0,
+        1.0,
         meaning="How often the files are compared unasked, in case a message of a change was lost.",
         unit="s",
         ge=0.05,

@@ -20,7 +20,6 @@ class Vault(Table):
         None, meaning="The address of the Vault; VAULT_ADDR where this is not set."
     )
     namespace: Name | None = setting(None, meaning="The namespace inside the Vault, where it has any.")
-    mount: Name = setting("kv", meaning="The mount of the key-value store (version 2).")
     auth_method: Literal["token", "approle", "kubernetes", "jwt"] = setting(
         "token", meaning="How this service proves who it is."
     )
@@ -30,6 +29,9 @@ class Vault(Table):
     role: Name = setting("fluentpro", meaning="The role to log in as, with kubernetes and jwt.")
     role_id: Name | None = setting(None, meaning="The role id, with approle.")
     secret_id: Secret | None = setting(None, meaning="The secret id, with approle.")
+    secret_id_wrapped: bool = setting(
+        False, meaning="The secret id is a wrapping token, which is unwrapped once, at the start."
+    )
     token: Secret | None = setting(None, meaning="The token, with token; VAULT_TOKEN where this is not set.")
     jwt_file: Name = setting(
         "/var/run/secrets/kubernetes.io/serviceaccount/token",
@@ -41,6 +43,11 @@ class Vault(Table):
     timeout: Seconds = setting(5.0, meaning="How long one request may take, all in all.", unit="s")
     startup_wait: Seconds = setting(
         30.0, meaning="How long a starting process waits for a Vault that does not answer.", unit="s"
+    )
+    drain_delay: Seconds = setting(
+        30.0,
+        meaning="How long a replaced credential stays valid for the requests that still use it.",
+        unit="s",
     )
     poll_interval: float = setting(
         1.0,

@@ -15,13 +15,16 @@ View: TypeAlias = Callable[[HttpRequest], HttpResponse]
 
 
 def holds_token(request: HttpRequest) -> bool:
-    """Whether a request carries `Authorization: Bearer` with the operations token."""
+    """Whether a request carries `Authorization: Bearer` with the operations token.
+
+    The bytes are compared as they came: a server hands headers over as Latin-1.
+    """
     token = current().operations.token
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     return (
         token is not None
         and scheme.lower() == "bearer"
-        and constant_time_compare(given, token.get_secret_value())
+        and constant_time_compare(given.encode("latin-1", "replace"), token.get_secret_value().encode())
     )
 
 

@@ -57,6 +57,8 @@ class Bridge:
             _renew_caches()
         if "DATABASES" in changed:
             database.renew()
+        elif old.config.database != new.config.database:
+            database.drain()
         if changed.keys() & COPIED:
             self._remake_handler()
 

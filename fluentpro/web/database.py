@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
+from urllib.parse import quote
 
 from django.core.signals import request_started
 from django.db import connections
 
 from fluentpro.config.diagnostics import Diagnostic
 from fluentpro.config.snapshot import Snapshot
+from fluentpro.process import runtime
 from fluentpro.schema import Config
 
 ALIAS = "default"
@@ -37,7 +39,14 @@ def check(old: Snapshot[Config] | None, new: Snapshot[Config]) -> Sequence[Diagn
 def renew() -> None:
     """Let every thread open its next request's connection with the current settings."""
     connections.__dict__["settings"] = connections.configure_settings(None)
-    _close_pool()
+    if pool := _pools().pop(ALIAS, None):
+        pool.close(timeout=0)  # its idle connections go; those in use are closed when they come back
+
+
+def drain() -> None:
+    """Let the pool's connections go, each when nobody uses it: new ones have the new settings."""
+    if pool := _pools().get(ALIAS):
+        pool.drain()
 
 
 def follow(**_: Any) -> None:
@@ -55,24 +64,18 @@ request_started.connect(follow)
 def _connect(config: Config) -> None:
     database = config.database
     if database.engine == "sqlite":
-        from fluentpro.web.settings import derived
-
-        name = derived(config)["DATABASES"][ALIAS]["NAME"]
-        with closing(sqlite3.connect(name)) as connection:
-            connection.execute("SELECT 1")
+        file = database.file(runtime().sources.root)
+        # It is not made by asking for it: whoever wants another database makes and migrates it first.
+        address = file if file == ":memory:" else f"file:{quote(file)}?mode=rw"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")  # reads the file's first page
         return
     import psycopg
 
-    with psycopg.connect(
-        dbname=database.name,
-        host=database.host,
-        port=database.port,
-        user=database.user,
-        password=database.password.get_secret_value() if database.password else None,
-        sslmode=database.sslmode,
-        connect_timeout=database.connect_timeout,
-    ) as connection:
-        connection.execute("SELECT 1")
+    from fluentpro.web.settings import libpq
+
+    with psycopg.connect(**libpq(database)) as tried:
+        tried.execute("SELECT 1")
 
 
 def _reason(error: Exception) -> str:
@@ -80,13 +83,11 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}{f' (SQLSTATE {state})' if state else ''}"
 
 
-def _close_pool() -> None:
-    """Let the old pool's idle connections go; those in use are closed when they come back."""
+def _pools() -> dict[str, Any]:
+    """Django's pools, by alias; none where there is no psycopg."""
     try:
         from django.db.backends.postgresql.base import DatabaseWrapper
-    except ImportError:  # no psycopg: no pool
-        return
-    pools = DatabaseWrapper._connection_pools  # type: ignore[attr-defined]  # the stubs leave it out
-    pool = pools.pop(ALIAS, None)
-    if pool is not None:
-        pool.close(timeout=0)
+    except ImportError:
+        return {}
+    pools: dict[str, Any] = DatabaseWrapper._connection_pools  # type: ignore[attr-defined]  # the stubs leave it out
+    return pools

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
@@ -12,13 +13,22 @@ from fluentpro.config.runtime import Runtime
 from fluentpro.health.check import Check, Observation, Status, Verdict
 from fluentpro.health.checker import Checker, Timing
 from fluentpro.health.probes import Probes
-from fluentpro.process import runtime
+from fluentpro.process import runtime, secrets
 from fluentpro.schema import Config
+from fluentpro.web.database import follow
+
+if TYPE_CHECKING:
+    from fluentpro.vault.keeper import Keeper
+
+STUCK = 10.0
+"""Seconds beyond `reload.poll_interval` without a look at the files, after which the watch is stuck."""
 
 
 def config_source(of: Runtime[Config]) -> Verdict:
     """What there is to say of the configuration: a refused change or a deaf watch is a warning."""
-    status = of.store.status
+    status, config = of.store.status, of.store.boot.config
+    looked = of.looked_at if of.started else None
+    age = time.time() - status.tried_at if looked is None else time.monotonic() - looked
     facts = {
         "digest": status.snapshot.digest,
         "generation": status.snapshot.generation,
@@ -34,13 +44,18 @@ def config_source(of: Runtime[Config]) -> Verdict:
         texts.append("not everything took up the last change")
     if of.polling:
         texts.append("no file watches: changes are found by polling")
-    text = "; ".join(texts) or "in step with its sources"
+    if of.trouble:
+        texts.append(f"the files can't be looked at: {of.trouble}")
+    elif of.started and age > STUCK + config.reload.poll_interval:
+        texts.append(f"the files were not looked at for {age:.0f} s")
+    good = "in step with its sources" if config.reload.enabled else "changes wait for SIGHUP or a restart"
     verdict = Status.WARN if texts else Status.PASS
-    return Verdict("config-source", verdict, False, text, facts, age=time.time() - status.tried_at)
+    return Verdict("config-source", verdict, False, "; ".join(texts) or good, facts, age=age)
 
 
 def database() -> Observation:
     """One query over a connection of the check's own thread."""
+    follow()
     connection = connections[DEFAULT_DB_ALIAS]
     try:
         with connection.cursor() as cursor:
@@ -53,6 +68,7 @@ def database() -> Observation:
 
 def migrations() -> Observation:
     """Whether the database has the tables that this code expects."""
+    follow()
     connection = connections[DEFAULT_DB_ALIAS]
     try:
         executor = MigrationExecutor(connection)
@@ -74,8 +90,22 @@ def _timing() -> Timing:
 
 def verdicts() -> Sequence[Verdict]:
     """Everything that is known of this process's dependencies."""
-    return (config_source(runtime()), *checker.verdicts())
+    return (config_source(runtime()), *_secret_backend(), *checker.verdicts())
 
 
+def _revive() -> bool:
+    return runtime().revive() and checker.revive() and (keeper is None or keeper.revive())
+
+
+def _secret_backend() -> Sequence[Verdict]:
+    if known := secrets():
+        from fluentpro.health.secret_backend import secret_backend
+
+        return (secret_backend(known),)
+    return ()
+
+
+keeper: Keeper | None = None
+"""What keeps the secrets current; None where no Vault is enabled."""
 checker = Checker((Check("database", database), Check("migrations", migrations)), _timing)
-probes = Probes(verdicts, lambda: runtime().alive and checker.alive)
+probes = Probes(verdicts, _revive)

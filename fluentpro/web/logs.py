@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -27,12 +28,13 @@ def configure(config: Config, digest: Callable[[], str]) -> None:
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _digest_adder(digest),
-        structlog.processors.format_exc_info,
+        _add_pid,
     ]
-    render: Processor = structlog.processors.JSONRenderer()
+    # A traceback shows code, never a local variable: one could be a secret.
+    render: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     if config.logging.format == "console":
-        render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
-        shared.pop()  # it lays out exceptions itself, and without local variables
+        plain = structlog.dev.plain_traceback
+        render = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -45,19 +47,27 @@ def configure(config: Config, digest: Callable[[], str]) -> None:
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
     )
     root = logging.getLogger()
     handler = next((item for item in root.handlers if isinstance(item, _Stdout)), None)
     if handler is None:
-        handler = _Stdout(sys.stdout)
+        handler = _Stdout()
         root.addHandler(handler)
     handler.setFormatter(formatter)
     set_level(config.logging.level)
 
 
 class _Stdout(logging.StreamHandler[Any]):
-    """Our one handler: a twelve-factor process logs to its standard output."""
+    """Our one handler: a twelve-factor process logs to its standard output, whichever that is now."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        """Where lines go."""
+        return sys.stdout
 
 
 def set_level(level: str) -> None:
@@ -67,10 +77,16 @@ def set_level(level: str) -> None:
         logger = logging.getLogger(name)
         logger.setLevel(level)
         logger.propagate = True
-    # Our middleware logs each request with its status; Django would log the bad ones once more.
-    logging.getLogger("django.request").setLevel(max(logging.getLevelName(level), logging.ERROR))
+    # Our middleware logs each request with its status; what Django adds is the traceback, if there is one.
+    requests = logging.getLogger("django.request")
+    requests.setLevel(max(logging.getLevelName(level), logging.ERROR))
+    requests.filters = [_has_traceback]
     logging.getLogger("django.server").propagate = True
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
+
+
+def _has_traceback(record: logging.LogRecord) -> bool:
+    return bool(record.exc_info)
 
 
 def rebind(old: Snapshot[Config], new: Snapshot[Config]) -> None:
@@ -82,25 +98,32 @@ def rebind(old: Snapshot[Config], new: Snapshot[Config]) -> None:
 
 
 def acknowledge(outcome: Outcome[Config]) -> None:
-    """One event for each reload that did something or was refused."""
+    """One event for each reload that did something or was refused; a refusal is told once."""
     facts = {"trigger": outcome.trigger, "seconds": round(outcome.seconds, 4)}
     if outcome.result is Result.APPLIED:
         changed = {change.key: f"{change.old} -> {change.new}" for change in outcome.changes}
         log.info("config.applied", generation=outcome.snapshot.generation, changed=changed, **facts)
         for failure in outcome.failures:
             log.error("config.listener_failed", listener=failure.listener, error=failure.error)
-    elif outcome.error:
+    elif outcome.error and not outcome.repeated:
         findings = [
             f"{item.code} {item.key} {item.message} ({item.origin})" for item in outcome.error.findings
         ]
         log.error("config.refused", errors=findings, kept=outcome.snapshot.digest, **facts)
+    elif outcome.restored:
+        log.info("config.restored", **facts)
     else:
-        log.debug("config.unchanged", **facts)
+        log.debug("config.unchanged", repeated=outcome.repeated, **facts)
 
 
 def warn(event: str, detail: str) -> None:
     """A degraded or restarted watch."""
     log.warning(event, cause=detail)
+
+
+def _add_pid(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event["pid"] = os.getpid()
+    return event
 
 
 def _digest_adder(digest: Callable[[], str]) -> Processor:

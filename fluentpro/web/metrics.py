@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -22,6 +23,9 @@ from fluentpro.config.snapshot import Snapshot
 from fluentpro.config.store import Outcome, Result
 from fluentpro.health.check import Status, Verdict
 from fluentpro.schema import Config
+
+if TYPE_CHECKING:
+    from fluentpro.vault.keeper import Keeper
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -61,11 +65,26 @@ HEALTH = Gauge(
 REQUESTS = Counter("fluentpro_requests", "Requests by method and status.", ["method", "status"])
 REQUEST_SECONDS = Histogram("fluentpro_request_seconds", "How long requests took.")
 
+VAULT_TOKEN = Gauge(
+    "fluentpro_vault_token_ttl_seconds",
+    "Seconds that the Vault token still lives; the least of all processes.",
+    multiprocess_mode="livemin",
+)
+VAULT_REQUESTS = Counter("fluentpro_vault_requests", "Requests sent to the Vault.")
+LEASE = Gauge(
+    "fluentpro_lease_remaining_seconds",
+    "Seconds that a credential still lives; the least of all processes.",
+    ["lease"],
+    multiprocess_mode="livemin",
+)
+
 _VALUES = {Status.PASS: 1.0, Status.WARN: 0.5, Status.FAIL: 0.0}
 
 
 def started(snapshot: Snapshot[Config]) -> None:
-    """Count the first snapshot of this process."""
+    """Count the first snapshot of this process; every outcome has its line from the start."""
+    for outcome in Result:
+        RELOADS.labels(outcome.value)
     SUCCESSFUL.set(1)
     SUCCEEDED_AT.set(snapshot.loaded_at)
     GENERATION.set(snapshot.generation)
@@ -75,8 +94,8 @@ def started(snapshot: Snapshot[Config]) -> None:
 def rebind(old: Snapshot[Config], new: Snapshot[Config]) -> None:
     """Move this process from one digest to the other."""
     GENERATION.set(new.generation)
-    INFO.labels(new.digest, new.environment).set(1)
     INFO.labels(old.digest, old.environment).set(0)
+    INFO.labels(new.digest, new.environment).set(1)
 
 
 def acknowledge(outcome: Outcome[Config]) -> None:
@@ -95,10 +114,24 @@ def judge(verdicts: Iterable[Verdict]) -> None:
         HEALTH.labels(verdict.name).set(_VALUES[verdict.status])
 
 
+def vault(keeper: Keeper) -> None:
+    """Publish what is known of the Vault, the token and the leases."""
+    from fluentpro.health.secret_backend import secret_backend  # takes hvac, which few environments need
+
+    now, secrets = keeper.clock(), keeper.secrets
+    VAULT_REQUESTS.inc(secrets.count_requests())
+    if secrets.token:
+        VAULT_TOKEN.set(secrets.token.remaining(now))
+    for place, document in secrets.documents.items():
+        if document.lease and document.lease.id:
+            LEASE.labels(str(place)).set(document.lease.remaining(now))
+    judge([secret_backend(secrets)])
+
+
 def page() -> bytes:
     """All processes' metrics in Prometheus' text format."""
     registry = PROCESS
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # fluentpro.web.server makes it
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # fluentpro.web.server names it
         registry = CollectorRegistry()
         _Everyone(registry)
     return generate_latest(registry)

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from uuid import uuid4
 
 import structlog
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
 
 from fluentpro.config.pin import pin
 from fluentpro.health.check import Status
@@ -79,7 +79,11 @@ class Probes:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """A probe's answer, or whatever comes behind."""
         answer = self.answers.get(request.path_info)
-        return self.get_response(request) if answer is None else probe(answer())
+        if answer is None:
+            return self.get_response(request)
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        return probe(answer())
 
 
 def probe(status: Status) -> HttpResponse:

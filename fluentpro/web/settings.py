@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fluentpro.process import boot, runtime
 from fluentpro.schema import Config
+from fluentpro.schema.database import Database
 
 ROOT_URLCONF = "fluentpro.web.urls"
 WSGI_APPLICATION = "fluentpro.web.wsgi.application"
@@ -91,7 +92,7 @@ def derived(config: Config) -> dict[str, Any]:
         "TIME_ZONE": django.time_zone,
         "STATIC_URL": django.static_url,
         "STATIC_ROOT": str(runtime().sources.root / django.static_root),
-        "DATABASES": {"default": _database(config)},
+        "DATABASES": {"default": database_settings(config.database)},
         "CACHES": {"default": _cache(config)},
         "CORS_ALLOW_ALL_ORIGINS": cors.allow_all,
         "CORS_ALLOWED_ORIGINS": [] if cors.allow_all else list(cors.allowed_origins),
@@ -111,13 +112,27 @@ def derived(config: Config) -> dict[str, Any]:
     }
 
 
-def _database(config: Config) -> dict[str, Any]:
-    database = config.database
+def database_settings(database: Database) -> dict[str, Any]:
+    """What Django is told of its database."""
     if database.engine == "sqlite":
-        name = database.name if database.name == ":memory:" else str(runtime().sources.root / database.name)
+        name = database.file(runtime().sources.root)
         options = {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": options}
-    pool = {"min_size": database.pool_min, "max_size": database.pool_max, "timeout": database.pool_timeout}
+    if database.pool_max:
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": database.name,
+            "CONN_HEALTH_CHECKS": database.conn_health_checks,
+            # Where and as whom is asked anew for each connection: a rotated password needs no new pool.
+            "OPTIONS": {
+                "pool": {
+                    "conninfo": conninfo,
+                    "min_size": database.pool_min,
+                    "max_size": database.pool_max,
+                    "timeout": database.pool_timeout,
+                }
+            },
+        }
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": database.name,
@@ -127,9 +142,29 @@ def _database(config: Config) -> dict[str, Any]:
         "PASSWORD": database.password.get_secret_value() if database.password else "",
         "CONN_MAX_AGE": database.conn_max_age,
         "CONN_HEALTH_CHECKS": database.conn_health_checks,
-        "OPTIONS": {"connect_timeout": database.connect_timeout, "sslmode": database.sslmode}
-        | ({"pool": pool} if database.pool_max else {}),
+        "OPTIONS": {"connect_timeout": database.connect_timeout, "sslmode": database.sslmode},
     }
+
+
+def conninfo() -> str:
+    """How the next connection of the pool is made: libpq's words for the newest snapshot's database."""
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo(**libpq(runtime().store.snapshot.config.database))
+
+
+def libpq(database: Database) -> dict[str, Any]:
+    """What libpq needs to connect; a value that is not set is left to libpq."""
+    given = {
+        "dbname": database.name,
+        "host": database.host,
+        "port": database.port,
+        "user": database.user,
+        "password": database.password.get_secret_value() if database.password else None,
+        "sslmode": database.sslmode,
+        "connect_timeout": database.connect_timeout,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _cache(config: Config) -> dict[str, Any]:

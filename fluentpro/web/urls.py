@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import path, re_path
 
 from fluentpro.web import views
 from fluentpro.web.api import api
@@ -12,5 +12,7 @@ urlpatterns = [
     path("health", views.health),
     path("metrics", views.prometheus),
     path("api/v1/", api.urls),
+    re_path(r"^api(?:/|$)", views.unknown),
     path("admin/", admin.site.urls),
 ]
+handler500 = views.failed

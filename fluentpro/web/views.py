@@ -1,10 +1,12 @@
-"""The pages for operators: the whole of the health, and the metrics."""
+"""The pages for operators, the whole of the health and the metrics, and what the API says to mistakes."""
 
 from __future__ import annotations
 
+import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django.views.defaults import server_error
 
 from fluentpro.health.check import Status, worst
 from fluentpro.web import metrics
@@ -17,11 +19,11 @@ from fluentpro.web.health import probes, verdicts
 @for_operators
 def health(request: HttpRequest) -> HttpResponse:
     """Each check with its status, observation, time and age."""
-    known = verdicts()
-    status = worst(*(verdict.ready for verdict in known), *([Status.FAIL] if probes.draining else []))
+    known, draining = verdicts(), probes.draining()
+    status = worst(*(verdict.ready for verdict in known), *([Status.FAIL] if draining else []))
     body = {
         "status": status.value,
-        "draining": probes.draining,
+        "draining": draining,
         "checks": {verdict.name: verdict.as_dict() for verdict in known},
     }
     code = 503 if status is Status.FAIL else 200
@@ -35,3 +37,16 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     """Every process's metrics in Prometheus' text format."""
     metrics.judge(verdicts())
     return HttpResponse(metrics.page(), content_type=metrics.CONTENT_TYPE)
+
+
+def unknown(request: HttpRequest) -> HttpResponse:
+    """No such page under /api: a program wants to read that, too."""
+    return JsonResponse({"detail": "no such page"}, status=404)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """What an error that nobody caught leaves: the id to find it by in the log, for the API as JSON."""
+    if not request.path_info.startswith("/api/"):
+        return server_error(request)
+    known = structlog.contextvars.get_contextvars().get("request_id")
+    return JsonResponse({"detail": "an error on our side", "request_id": known}, status=500)

@@ -1,0 +1,1 @@
+"""What the benchmarks share: projects, servers, connections, load, the table."""

@@ -1,0 +1,225 @@
+"""Keeps secrets current while the process runs: new versions, the token's life, credentials' leases."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fluentpro.config.store import Outcome, Result
+from fluentpro.vault.documents import Document, newest
+from fluentpro.vault.errors import Kind, VaultError
+from fluentpro.vault.reference import Location
+from fluentpro.vault.secrets import Secrets
+
+LONGEST_BACKOFF: Final = 60.0
+"""Seconds between two tries of what keeps failing, at most."""
+LONGEST_WAIT: Final = 10.0
+"""Seconds between two looks for a secret that nobody has written yet, at most."""
+JOIN: Final = 5.0
+"""Seconds that `stop` waits for the thread."""
+
+
+@dataclass(slots=True)
+class _Retired:
+    """A credential that nothing new uses, and when to give it back."""
+
+    document: Document
+    at: float
+
+
+@dataclass(slots=True)
+class Keeper:
+    """One thread that tends a process's secrets."""
+
+    secrets: Secrets
+    reload: Callable[[], object]
+    """Called when a newer secret can be read: tries the sources again."""
+    drain: Callable[[], float]
+    """Seconds that a replaced credential may still be in use."""
+    warn: Callable[[str, str], None] = lambda _event, _cause: None
+    told: Callable[[], None] = lambda: None
+    """Called after each turn: there may be news of the Vault, the token, the leases."""
+    clock: Callable[[], float] = time.monotonic
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _pid: int = 0
+    _next_poll: float = 0.0
+    _backoff: float = 0.0
+    _later: dict[Location, tuple[float, float]] = field(default_factory=dict)
+    """For each place that gave nothing: when to ask again, and the pause before that."""
+    _retired: list[_Retired] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Tend the secrets of this process in a thread; a second call does nothing."""
+        if self._pid == os.getpid():
+            return
+        self._stop, self._retired = threading.Event(), []
+        self._begin()
+        self._pid = os.getpid()
+
+    def stop(self) -> None:
+        """End the thread, and give back what this process took; returns after 5 s at the latest."""
+        if self._pid != os.getpid():
+            return
+        self._stop.set()
+        if self._thread:
+            self._thread.join(JOIN)
+        self._thread, self._pid = None, 0
+        self._give_back(float("inf"))
+        self.secrets.close()
+
+    def revive(self) -> bool:
+        """Start the thread of this process again if it died; False if that can't be done."""
+        if self._pid != os.getpid() or self._stop.is_set() or (self._thread and self._thread.is_alive()):
+            return True
+        try:
+            self._begin()
+        except RuntimeError:  # no thread to be had
+            return False
+        self.warn("vault.keeper_restarted", "its thread had died")
+        return True
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._run, name="vault-keeper", daemon=True)
+        thread.start()
+        self._thread = thread
+
+    def acknowledge(self, outcome: Outcome[Any]) -> None:
+        """A candidate serves: give back later what it replaced. It was refused: at once what it took."""
+        now = self.clock()
+        if outcome.result is Result.REFUSED:
+            self._retired += [_Retired(document, now) for document in self.secrets.discard()]
+        else:
+            at = now + self.drain()
+            self._retired += [_Retired(document, at) for document in self.secrets.commit()]
+
+    def catch_up(self, *, credentials: bool = True) -> None:
+        """Ask once for what is newer, and take it; a Vault that does not answer changes nothing."""
+        try:
+            if self._ask(credentials=credentials):
+                self.reload()
+        except VaultError as failure:
+            self._note(None, failure)
+
+    def _run(self) -> None:
+        for pause in self._turns():
+            self._stop.wait(pause)
+
+    def _turns(self) -> Iterator[float]:
+        """Do what is due; yield the seconds until something else is."""
+        while not self._stop.is_set():
+            try:
+                pause = self._turn()
+                self.told()
+                yield pause
+            except Exception as error:  # noqa: BLE001 # the keeper outlives whatever befalls it
+                self.warn("vault.keeper_failed", type(error).__name__)
+                yield self._slower()
+
+    def _turn(self) -> float:
+        vault = self.secrets.vault
+        if not vault.enabled or not self.secrets.known():
+            return vault.poll_interval
+        try:
+            if self._ask():
+                self.reload()
+            self._give_back(self.clock())
+            if self.secrets.stale:
+                return self._slower()  # what is newer was refused, or could not be read: no hot loop
+            self._backoff = 0.0
+        except VaultError as failure:
+            self._note(None, failure)
+            return self._slower()
+        return max(min(self._next_poll, self._next_due()) - self.clock(), 0.01)
+
+    def _ask(self, *, credentials: bool = True) -> bool:
+        """Renew what is due and ask for newer versions; True if something waits to be read."""
+        secrets, now = self.secrets, self.clock()
+        secrets.connect()
+        if secrets.token and secrets.token.due() <= now:
+            secrets.renew()
+        for place, document in secrets.documents.items():
+            if credentials and document.lease and document.lease.renew_at <= now:
+                secrets.stale.add(place)
+        if now >= self._next_poll:
+            self._next_poll = now + secrets.vault.poll_interval * random.uniform(0.9, 1.1)  # noqa: S311 # spreads load
+            self._poll(now)
+        secrets.problems.pop(None, None)
+        return bool(secrets.stale)
+
+    def _poll(self, now: float) -> None:
+        connection = self.secrets.connect()
+        for place in self.secrets.known():
+            again, pause = self._later.get(place, (0.0, 0.0))
+            if (place.leased and not place.static) or now < again:
+                continue
+            try:
+                mark = newest(connection, place)
+            except VaultError as failure:
+                self._failed(place, failure, now, pause)
+                continue
+            self._later.pop(place, None)
+            self.secrets.answered_at = time.time()
+            self.secrets.problems.pop(place, None)
+            held = self.secrets.documents.get(place)
+            if held is None or mark != held.mark:
+                self.secrets.stale.add(place)
+
+    def _failed(self, place: Location, failure: VaultError, now: float, pause: float) -> None:
+        """A deleted secret is for the reload to refuse; others are asked for ever more rarely."""
+        if failure.kind.passing:
+            raise failure
+        if failure.kind is not Kind.MISSING:
+            self._note(place, failure)
+        if failure.kind is Kind.DELETED:
+            self.secrets.stale.add(place)
+        elif failure.kind is Kind.DENIED and not self._token_lives():
+            self.secrets.log_in()
+            return
+        longest = LONGEST_WAIT if failure.kind is Kind.MISSING else LONGEST_BACKOFF
+        pause = min(max(pause * 2, self.secrets.vault.poll_interval * 2), longest)
+        self._later[place] = (now + pause, pause)
+
+    def _note(self, place: Location | None, failure: VaultError) -> None:
+        """Keep a failure for whoever asks; say it once."""
+        if str(self.secrets.problems.get(place)) != str(failure):
+            self.warn("vault.failed", str(failure))
+        self.secrets.problems[place] = failure
+
+    def _token_lives(self) -> bool:
+        """Whether the Vault still knows our token: a denial may mean a lost policy, or a revoked token."""
+        try:
+            self.secrets.connect().ask(
+                "the look-up of the token", lambda client: client.auth.token.lookup_self()
+            )
+        except VaultError as failure:
+            if failure.kind.passing:
+                raise
+            return False
+        return True
+
+    def _give_back(self, now: float) -> None:
+        due = [item.document for item in self._retired if item.at <= now]
+        self._retired = [item for item in self._retired if item.at > now]
+        for document in due:
+            if document.lease:
+                try:
+                    self.secrets.give_back(document.lease)
+                except VaultError as failure:
+                    self.warn("vault.lease_not_returned", str(failure))
+
+    def _next_due(self) -> float:
+        times = [document.lease.renew_at for document in self.secrets.documents.values() if document.lease]
+        times += [item.at for item in self._retired]
+        if self.secrets.token:
+            times.append(self.secrets.token.due())
+        return min(times, default=float("inf"))
+
+    def _slower(self) -> float:
+        self._backoff = min(max(self._backoff * 2, self.secrets.vault.poll_interval), LONGEST_BACKOFF)
+        return self._backoff * random.uniform(0.5, 1.0)  # noqa: S311 # spreads load

@@ -1,0 +1,118 @@
+"""Documents -> a layer of values, each with the place and the version it comes from; or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fluentpro.config.diagnostics import Diagnostic, Severity
+from fluentpro.config.environment import convert
+from fluentpro.config.fields import Path
+from fluentpro.config.origins import Origin
+from fluentpro.config.references import Reference
+from fluentpro.config.snapshot import Layer
+from fluentpro.vault.documents import Document
+from fluentpro.vault.errors import Kind, VaultError
+from fluentpro.vault.reference import Location, Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    """Where resolved values come from: `vault kv/fluentpro/production/auth0#client_secret@7`."""
+
+    sources: Mapping[Path, str]
+
+    def value(self, path: Path) -> Origin:
+        return Origin(f"vault {self.sources[path]}" if path in self.sources else "vault")
+
+    key = value
+
+
+class Collected:
+    """The values found so far, as they will stand in a layer."""
+
+    def __init__(self, known: Mapping[Location, Document], failures: Mapping[Location, VaultError]) -> None:
+        self._known = known
+        self._failures = failures
+        self._values: dict[Path, Any] = {}
+        self._sources: dict[Path, str] = {}
+        self._own: set[Path] = set()
+
+    def layer(self) -> Layer | None:
+        """The layer, if there is anything in it."""
+        if not self._values:
+            return None
+        return Layer("vault", self._values, _Origins(self._sources), frozenset(self._own))
+
+    def take(self, reference: Reference, pointer: Pointer) -> Sequence[Diagnostic]:
+        """Take the value of a reference; say why where there is none."""
+        failure = self._failures.get(pointer.location)
+        document = self._known.get(pointer.location)
+        if failure and (document is None or failure.kind is Kind.DELETED):
+            return (_finding(reference, failure),)
+        if document is None:  # not reached: the connection failed before
+            return ()
+        if pointer.previous:
+            value: Any = tuple(str(older[pointer.key]) for older in document.older if older.get(pointer.key))
+        elif pointer.key in document.values:
+            value = _text(document.values[pointer.key], reference)
+        else:
+            place = pointer.location
+            message = f"{place} has no key {pointer.key}"
+            fix = f"add it: bao kv patch -mount={place.mount} {place.path} {pointer.key}=<value>"
+            return (_finding(reference, VaultError(Kind.MISSING, message, fix)),)
+        if value is None:
+            error = VaultError(Kind.NO_TEXT, f"{pointer} is not a text", "store it as a text")
+            return (_finding(reference, error),)
+        path = reference.setting.path
+        version = f"@{document.mark}" if document.mark else ""
+        if document.lease and document.lease.id:
+            self._own.add(path)
+        self._values[path], self._sources[path] = value, f"{pointer}{version}"
+        return ()
+
+
+def _text(value: Any, reference: Reference) -> Any:
+    """A stored value as its setting takes it; None if it is neither a text nor a list of texts."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return convert(str(value), reference.setting)
+    return None
+
+
+def _finding(reference: Reference, failure: VaultError) -> Diagnostic:
+    """A failure at the place of the reference; only a warning where the setting can do without."""
+    optional = failure.kind is Kind.MISSING and not reference.setting.required
+    return Diagnostic(
+        failure.kind.code,
+        reference.setting.key,
+        f"left unset: {failure.message}" if optional else failure.message,
+        reference.origin,
+        failure.fix,
+        severity=Severity.WARNING if optional else Severity.ERROR,
+        status=failure.kind.status,
+    )
+
+
+def said_once(findings: Sequence[Diagnostic]) -> Sequence[Diagnostic]:
+    """One finding where the Vault itself is the trouble, with all the settings that wait for it."""
+    said: dict[tuple[str, str], list[Diagnostic]] = {}
+    for item in findings:
+        said.setdefault((item.code, item.message), []).append(item)
+    return [
+        group[0] if len(group) == 1 else replace(group[0], key=", ".join(item.key for item in group))
+        for group in said.values()
+    ]
+
+
+def malformed(reference: Reference) -> Diagnostic:
+    """The finding on a reference that is none."""
+    return Diagnostic(
+        Kind.MALFORMED.code,
+        reference.setting.key,
+        "not a reference",
+        reference.origin,
+        'write "@vault <mount>/<path>#<key>", such as "@vault kv/fluentpro/{env}/auth0#client_secret"',
+    )

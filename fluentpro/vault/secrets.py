@@ -1,0 +1,285 @@
+"""The values behind the references: read once, kept while nothing says they changed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from fluentpro.config.diagnostics import Diagnostic
+from fluentpro.config.fields import Path
+from fluentpro.config.references import Reference, Resolution, unresolved
+from fluentpro.schema.vault import Vault
+from fluentpro.vault.connection import Address, Connection
+from fluentpro.vault.documents import Document, Lease, read, with_history
+from fluentpro.vault.errors import Kind, VaultError
+from fluentpro.vault.login import Login, Token
+from fluentpro.vault.reference import Location, Pointer, parse
+from fluentpro.vault.resolution import Collected, malformed, said_once
+
+AT_ONCE: Final = 8
+"""Documents that are read side by side."""
+PAUSE: Final = 0.5
+"""Seconds between two tries of a Vault that a starting process waits for."""
+
+
+@dataclass(slots=True)
+class Secrets:
+    """The secrets of this process. A forked child keeps what was read, and makes a connection of its own."""
+
+    environ: Mapping[str, str]
+    remember: Callable[[Mapping[str, Any]], float] = lambda _raw: 0.0
+    """For how many seconds, by a merged configuration, a replaced value stays a previous one."""
+    progress: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: T201
+    """Told what a starting process waits for."""
+    clock: Callable[[], float] = time.monotonic
+    vault: Vault = field(default_factory=Vault)
+    token: Token | None = None
+    documents: dict[Location, Document] = field(default_factory=dict, repr=False)
+    """What the snapshot that serves was made from."""
+    fresh: dict[Location, Document] = field(default_factory=dict, repr=False)
+    """What was read since, for a candidate that is not accepted yet."""
+    stale: set[Location] = field(default_factory=set)
+    absent: dict[Location, VaultError] = field(default_factory=dict)
+    """Where there is nothing, and nobody needs it: asked for again when the keeper finds something."""
+    problems: dict[Location | None, VaultError] = field(default_factory=dict)
+    """The last failure at each location; None is the Vault itself."""
+    answered_at: float = 0.0
+    """Unix time of the last answer in s."""
+    _connection: Connection | None = None
+    _login: Login | None = None
+    _counted: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __call__(
+        self, references: Sequence[Reference], raw: Mapping[str, Any], environment: str
+    ) -> Resolution:
+        """Resolve references for a candidate; a document that is known and not stale is not read again."""
+        vault = _configured(raw, self.environ)
+        if isinstance(vault, Diagnostic):
+            return Resolution(None, (vault,))
+        if not vault.enabled:
+            return unresolved(references, raw, environment)
+        findings: list[Diagnostic] = []
+        pointers: dict[Path, Pointer] = {}
+        for reference in references:
+            pointer = parse(reference.text, environment)
+            if pointer is None:
+                findings.append(malformed(reference))
+            else:
+                pointers[reference.setting.path] = pointer
+        with self._lock:
+            self._adopt(vault)
+            remembered = {pointer.location for pointer in pointers.values() if pointer.previous}
+            wanted = {pointer.location: pointer.location in remembered for pointer in pointers.values()}
+            failures = self._refresh(wanted, self.remember(raw))
+            known = self.documents | self.fresh
+        layer = Collected(known, failures)
+        for reference in references:
+            if reference.setting.path in pointers:
+                findings.extend(layer.take(reference, pointers[reference.setting.path]))
+        return Resolution(layer.layer(), tuple(said_once(findings)))
+
+    def known(self) -> tuple[Location, ...]:
+        """Every place that was asked for, whether there was something or not."""
+        return (*self.documents, *self.absent)
+
+    def commit(self) -> list[Document]:
+        """The candidate serves: keep what it was made from; returns the credentials that it replaced."""
+        with self._lock:
+            replaced = [self.documents[place] for place in self.fresh if place in self.documents]
+            self.documents |= self.fresh
+            self.stale -= self.fresh.keys()
+            self.fresh = {}
+            return [document for document in replaced if document.lease and document.lease.id]
+
+    def discard(self) -> list[Document]:
+        """The candidate was refused: forget what was read for it; returns the credentials in it."""
+        with self._lock:
+            dropped = list(self.fresh.values())
+            self.fresh = {}
+            return [document for document in dropped if document.lease and document.lease.id]
+
+    def connect(self) -> Connection:
+        """This process's connection, logged in; a `VaultError` where that can't be."""
+        with self._lock:
+            if self._connection is None or self._connection.pid != os.getpid():
+                self._connection = Connection(
+                    address(self.vault, self.environ), self.token.text if self.token else ""
+                )
+            if self._login is None:
+                self._login = Login(self.vault, self.environ.get("VAULT_TOKEN", ""), self.clock)
+            if self.token is None:
+                self.token = self._login.log_in(self._connection)
+            return self._connection
+
+    def count_requests(self) -> int:
+        """How many requests were sent since this was asked last."""
+        sent = self._connection.requests if self._connection else 0
+        new, self._counted = sent - self._counted, sent
+        return max(new, 0)
+
+    def log_in(self) -> None:
+        """Take a new token; the credentials that hang on the old one are taken anew."""
+        with self._lock:
+            self.token = None
+            self.connect()
+            self.stale |= {place for place, held in self.documents.items() if held.lease and held.lease.id}
+
+    def close(self) -> None:
+        """Give back what this process took for itself: its credentials, and its token if it logged in."""
+        with self._lock:
+            mine = os.getpid()
+            if self._connection is None or self._connection.pid != mine:
+                return
+            leases = [held.lease for held in self.documents.values() if held.lease and held.lease.pid == mine]
+            with suppress(VaultError):  # what can't be given back ends by itself
+                for lease in leases:
+                    self.give_back(lease)
+                if self.token and self.token.pid == mine and not self.token.given:
+                    self._connection.ask(
+                        "the end of the token", lambda client: client.auth.token.revoke_self()
+                    )
+
+    def give_back(self, lease: Lease) -> None:
+        """End a credential's life, if it was this process that took it."""
+        if lease.id and lease.pid == os.getpid():
+            self.connect().ask(
+                "the return of a credential",
+                lambda client: client.sys.revoke_lease(lease.id),  # type: ignore[no-untyped-call]
+            )
+
+    def renew(self) -> None:
+        """Give the token a new life, or take a new one where that no longer works."""
+        with self._lock:
+            connection = self.connect()
+            token, login = self.token, self._login
+            if token is None or login is None or not token.renewable:
+                self.log_in()
+                return
+            try:
+                renewed = login.renew(connection, token)
+            except VaultError as failure:
+                if failure.kind.passing:
+                    raise
+                self.log_in()  # 400 and 403: the Vault no longer knows it
+                return
+            # At its longest life a renewal no longer extends: log in while the old one still works.
+            self.token = renewed
+            if (
+                renewed.remaining(self.clock()) <= token.remaining(self.clock()) + 1
+                and renewed.lease < token.lease
+            ):
+                self.log_in()
+
+    def after_fork(self) -> None:
+        """A child: the parent's connection and lock are not ours."""
+        self._lock = threading.RLock()
+        self._connection, self._counted = None, 0
+
+    def _adopt(self, vault: Vault) -> None:
+        if vault != self.vault:
+            self.vault, self.token, self._connection, self._login = vault, None, None, None
+            self.absent = {}
+
+    def _refresh(self, wanted: Mapping[Location, bool], age: float) -> dict[Location, VaultError]:
+        """Read what is wanted and not known, or stale; a starting process waits for a Vault to come."""
+        until = self.clock() + (0 if self.documents else self.vault.startup_wait)
+        failures: dict[Location, VaultError] = {}
+        told = ""
+        while True:
+            failures = self._read(
+                {place: wanted[place] for place in sorted(wanted) if self._unread(place)}, age
+            )
+            waiting = [failure for failure in failures.values() if failure.kind.passing]
+            if not waiting or self.clock() >= until:
+                break
+            if waiting[0].message != told:
+                told = waiting[0].message
+                self.progress(f"fluentpro: waiting up to {self.vault.startup_wait:g} s for Vault: {told}")
+            time.sleep(min(PAUSE, max(until - self.clock(), 0.01)))
+        for place in wanted:
+            self.problems.pop(place, None)
+        for place, failure in failures.items():
+            if failure.kind is Kind.MISSING:
+                self.absent[place] = failure
+                self.stale.discard(place)
+            else:
+                self.problems[place] = failure
+        return failures | {place: self.absent[place] for place in wanted if place in self.absent}
+
+    def _unread(self, place: Location) -> bool:
+        if place in self.fresh:
+            return False
+        return place in self.stale or not (place in self.documents or place in self.absent)
+
+    def _read(self, places: Mapping[Location, bool], age: float) -> dict[Location, VaultError]:
+        if not places:
+            return {}
+        try:
+            connection = self.connect()
+        except VaultError as failure:
+            self.problems[None] = failure
+            return dict.fromkeys(places, failure)
+        self.problems.pop(None, None)
+        failures: dict[Location, VaultError] = {}
+        now = self.clock()
+        with ThreadPoolExecutor(min(AT_ONCE, len(places)), thread_name_prefix="vault-read") as pool:
+            tries = {
+                place: pool.submit(_read_whole, connection, place, now, age if history else 0)
+                for place, history in places.items()
+            }
+            for place, future in tries.items():
+                try:
+                    self.fresh[place] = future.result()
+                    self.absent.pop(place, None)
+                    self.answered_at = time.time()
+                except VaultError as failure:
+                    failures[place] = failure
+        return failures
+
+
+def _read_whole(connection: Connection, place: Location, now: float, age: float) -> Document:
+    document = read(connection, place, now)
+    return with_history(connection, document, age) if age and document.version else document
+
+
+def _configured(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Vault | Diagnostic:
+    """The `[vault]` table, which nothing but plain layers can give."""
+    try:
+        vault = Vault.model_validate(raw.get("vault", {}))
+    except ValidationError:
+        return Diagnostic(
+            Kind.UNCONFIGURED.code,
+            "vault",
+            "no secret was read: the table [vault] is not valid",
+            None,
+            "correct what else is said of [vault]",
+        )
+    if vault.enabled and vault.address is None and not environ.get("VAULT_ADDR"):
+        return Diagnostic(
+            Kind.UNCONFIGURED.code,
+            "vault.address",
+            "no secret was read: vault.enabled is true, and there is no address",
+            None,
+            "set vault.address (FLUENTPRO_VAULT__ADDRESS), or VAULT_ADDR",
+        )
+    return vault
+
+
+def address(vault: Vault, environ: Mapping[str, str]) -> Address:
+    """Where the Vault is: the configuration's word, else the standard `VAULT_*` variables'."""
+    return Address(
+        vault.address or environ.get("VAULT_ADDR", ""),
+        vault.namespace or environ.get("VAULT_NAMESPACE", ""),
+        vault.ca_file or environ.get("VAULT_CACERT", ""),
+        vault.timeout,
+    )

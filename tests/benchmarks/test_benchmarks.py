@@ -1,0 +1,72 @@
+"""Each benchmark runs, with tiny counts, and finds what does not depend on the machine's speed."""
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import probes, propagation, reads, reloads, start
+from benchmarks.support.table import Row
+
+
+def assert_shown(rows: list[Row]) -> None:
+    assert rows
+    for row in rows:
+        assert row.what
+        assert row.ours
+        assert (row.met is None) == (row.target == "")
+
+
+def test_reads_compares_every_way_to_read_a_setting():
+    rows = list(reads.measure(reads.Counts(rounds=1, reads=1000)))
+    assert_shown(rows)
+    assert all(row.ratio and row.ratio.pairs == 1 for row in rows)
+
+
+def test_start_compares_two_processes():
+    rows = list(start.measure(start.Counts(starts=1)))
+    assert_shown(rows)
+    assert all(row.ratio for row in rows)
+
+
+def test_propagation_sees_every_worker_follow():
+    rows = list(propagation.measure(propagation.Counts(workers=2, rounds=1, saves=2, rate=40)))
+    assert_shown(rows)
+    assert len(rows) == 4
+
+
+def test_reloads_finds_no_failed_request_and_no_mixed_read():
+    rows = list(reloads.measure(reloads.Counts(stretches={2: 1}, reloads=2, period=0.4, rate=40)))
+    assert_shown(rows)
+    assert [(row.ours, row.met) for row in rows[:2]] == [("0", True), ("0", True)]
+
+
+def test_probes_asks_every_server():
+    assert_shown(list(probes.measure(probes.Counts(rounds=1, requests=3))))
+
+
+def test_the_command_names_what_it_does_not_know(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["raeds"])
+    assert "no benchmark is named raeds" in capsys.readouterr().err
+
+
+def test_results_name_the_versions_and_how_each_benchmark_works():
+    page = command.as_page([Row("a | b", "1 ns")], command.machine.describe())
+    assert "gunicorn" in page
+    assert "| a / b | 1 ns |" in page
+    for name in command.BENCHMARKS:
+        assert f"## {name}" in page
+
+
+def test_a_benchmark_that_breaks_leaves_the_others_and_no_results(monkeypatch, capsys, tmp_path):
+    class Broken:
+        Counts = QUICK = dict
+
+        @staticmethod
+        def measure(counts):
+            raise RuntimeError("no")
+
+    monkeypatch.setattr(command, "BENCHMARKS", {"broken": Broken})
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "results.md")
+    with pytest.raises(SystemExit, match="could not be measured: broken"):
+        command.main([])
+    assert not command.RESULTS.exists()

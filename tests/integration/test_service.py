@@ -1,0 +1,98 @@
+"""The service over a longer time, and with the watch switched off."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import Launch
+from tests.support.project import Project
+from tests.support.waiting import eventually
+
+RELOADS = 200
+GROWTH = 4_000
+"""KiB by which a process may grow in that time: metrics keep a line for each digest."""
+
+
+def resident(pid: int) -> int:
+    """The memory of a process in KiB."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+def threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def handles(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_reloads_leave_neither_memory_nor_threads_nor_handles_behind(
+    project: Project, launch: Launch
+) -> None:
+    project.set("server.threads", 1)  # a second one would come only when it is needed
+    server = launch(workers=1)
+    (worker,) = server.children()
+    pids = (worker, server.process.pid)
+
+    def reload(times: int) -> None:
+        for count in range(times):
+            done = server.reloads("applied")
+            project.set("site.banner", f"reload {time.monotonic_ns()}")
+            if count % 10 == 0:
+                project.set(
+                    "django.csrf_trusted_origins", [f"https://{count}.example"]
+                )  # makes a new handler
+            eventually(lambda before=done: server.reloads("applied") > before, every=0.002)
+
+    def fewest(count: Callable[[int], int]) -> list[int]:
+        """Without what a request or a check holds for a moment."""
+        return [min(count(pid) for _ in range(200)) for pid in pids]
+
+    reload(50)
+    before, memory = [fewest(threads), fewest(handles)], [resident(pid) for pid in pids]
+    reload(RELOADS)
+    assert [fewest(threads), fewest(handles)] == before
+    for pid, was in zip(pids, memory, strict=True):
+        assert resident(pid) - was < GROWTH
+
+
+def test_an_idle_process_costs_next_to_nothing(project: Project, launch: Launch) -> None:
+    """The watch asks 200 times a second whether anything came; it must stay cheap."""
+    project.set("health.interval", 5.0, "settings.local.toml")
+    server = launch(workers=1)
+    pids = [server.process.pid, *server.children()]
+
+    def used() -> float:
+        ticks = 0
+        for pid in pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    before, began = used(), time.monotonic()
+    time.sleep(3)  # idleness is what is measured
+    assert (used() - before) / (time.monotonic() - began) < 0.1, "of a processor; it is about 0.005"
+
+
+def test_with_the_watch_switched_off_changes_wait_for_a_hangup(project: Project, launch: Launch) -> None:
+    project.set("reload.enabled", False)
+    server = launch()
+    kept = server.agreed()
+    assert server.check("config-source")["observation"] == "changes wait for SIGHUP or a restart"
+    assert server.get("/health/live").json() == {"status": "pass"}
+    project.set("site.banner", "waits")
+    old = server.children()
+    os.kill(min(old), signal.SIGKILL)
+    eventually(lambda: len(server.children()) == 2 and server.children() != old)
+    eventually(lambda: server.agreed() == kept)
+    server.signal(signal.SIGHUP)
+    eventually(lambda: server.serves("waits"))
+    (line,) = server.events("config.applied")
+    assert (line["trigger"], line["pid"]) == ("SIGHUP", server.process.pid)

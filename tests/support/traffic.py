@@ -1,0 +1,84 @@
+"""Readers that never stop asking, and what each of them saw."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.support.server import Server
+from tests.support.waiting import eventually
+
+
+@dataclass
+class Seen:
+    """What the readers saw so far."""
+
+    answers: list[httpx.Response] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def grows(self, more: int = 20) -> None:
+        """Wait for so many answers more."""
+        enough = len(self.answers) + more
+        eventually(lambda: len(self.answers) >= enough or self.failures)
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The JSON of every answer."""
+        return [answer.json() for answer in self.answers]
+
+    def values(self, key: str) -> list[Any]:
+        """One key of every answer, each value once, in the order in which they came up."""
+        return list(dict.fromkeys(body[key] for body in self.bodies))
+
+
+@contextmanager
+def traffic(server: Server, readers: int = 2, path: str = "/api/v1/about") -> Iterator[Seen]:
+    """Readers over HTTP; every answer must be a 200, and come."""
+    seen, stop = Seen(), threading.Event()
+
+    def read() -> None:
+        with httpx.Client(base_url=server.url, timeout=10, trust_env=False, verify=False) as client:
+            while not stop.is_set():
+                try:
+                    # A connection of its own for each: kept ones would stay with one worker.
+                    answer = client.get(path, headers={"Connection": "close"})
+                except httpx.TransportError as error:
+                    seen.failures.append(repr(error))
+                else:
+                    seen.answers.append(answer)
+                    if answer.status_code != 200:
+                        seen.failures.append(f"{answer.status_code} {answer.text}")
+
+    with readers_at_work(read, readers, stop):
+        seen.grows(readers)
+        yield seen
+    assert not seen.failures
+
+
+@contextmanager
+def readers_at_work(read: Callable[[], None], count: int, stop: threading.Event) -> Iterator[None]:
+    """Threads that read until they are stopped; the first error that one raises is raised here."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            read()
+        except BaseException as error:  # noqa: BLE001 # handed on below
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+    if raised:
+        raise raised[0]
