@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import probes, propagation, reads, reloads, start
+from benchmarks import probes, propagation, reads, reloads, secrets, start
 from benchmarks.support import machine
 from benchmarks.support.table import Row, as_markdown, as_text
 
@@ -26,7 +26,8 @@ each benchmark does. Ratios below 1 are in our favour, except where the target s
 """
 
 BENCHMARKS: dict[str, Any] = {
-    module.__name__.rpartition(".")[2]: module for module in (reads, start, propagation, reloads, probes)
+    module.__name__.rpartition(".")[2]: module
+    for module in (reads, start, propagation, secrets, reloads, probes)
 }
 """Modules with `measure`, its `Counts`, and `QUICK` ones."""
 

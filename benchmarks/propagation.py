@@ -82,11 +82,7 @@ def follow(server: Server, project: Project, connections: Sequence[Connection]) 
     server.forget_applied()
     banner = _new_banner()
     began = project.save(banner)
-    for seen in range(server.workers):
-        try:
-            server.applied.get(timeout=PATIENCE)
-        except Empty:
-            raise TimeoutError(f"only {seen} workers applied the change:\n{server.said()}") from None
+    wait_until_applied(server)
     old = list(connections)
     while old:
         if time.monotonic() - began > PATIENCE:
@@ -98,11 +94,25 @@ def follow(server: Server, project: Project, connections: Sequence[Connection]) 
     return time.monotonic() - began
 
 
+def wait_until_applied(server: Server) -> None:
+    """Wait until as many lines as there are workers say that a change was applied."""
+    for seen in range(server.workers):
+        try:
+            server.applied.get(timeout=PATIENCE)
+        except Empty:
+            raise TimeoutError(f"only {seen} workers applied the change:\n{server.said()}") from None
+
+
 def restart(server: Server, project: Project) -> float:
     """Save a new banner and send SIGHUP; seconds until no answer shows the old one any more."""
     old, banner = server.pids(), _new_banner()
     began = project.save(banner)
     os.kill(server.process.pid, signal.SIGHUP)
+    return replaced(server, old, banner, began)
+
+
+def replaced(server: Server, old: Sequence[int], banner: str, began: float) -> float:
+    """Wait until the old workers have ended and an answer shows the banner; seconds since `began`."""
     wait_for_end(old, PATIENCE)
     while True:
         with Connection(server.port) as connection:

@@ -78,7 +78,7 @@ def sources(environ: Mapping[str, str] | None = None, root: Path | None = None) 
     """Where FluentPro's configuration is read from; this process's environment unless told otherwise."""
     environ = os.environ if environ is None else environ
     root = root or find_root(environ, Path.cwd())
-    return Sources(root, environ, Config, ENVIRONMENTS, GUARDED, Backend(environ))
+    return Sources(root, environ, Config, ENVIRONMENTS, GUARDED, Backend(environ), ("vault", "enabled"))
 
 
 def make_runtime(where: Sources) -> Runtime[Config]:
@@ -134,7 +134,8 @@ def current() -> Config:
     """The configuration this request, task or message is pinned to; elsewhere the newest."""
     snapshot = pinned.get()
     if snapshot is None:
-        snapshot = runtime().store.snapshot
+        # Past the properties: this is read wherever a setting is.
+        snapshot = (_runtime and _runtime.store._snapshot) or runtime().store.snapshot
     config: Config = snapshot.config
     return config
 

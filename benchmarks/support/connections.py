@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 LENGTH = "content-length"
@@ -17,6 +17,7 @@ TIMEOUT = 10.0
 BATCH = 16
 """Connections that are opened at once: workers that are asleep do not all wake for a single one."""
 BATCHES = 100
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class NoAnswerError(ConnectionError):
@@ -62,14 +63,14 @@ class Connection:
         port: int = self.socket.getsockname()[1]
         return port
 
-    def ask(self, path: str) -> Answer:
+    def ask(self, path: str, headers: Mapping[str, str] = NOTHING) -> Answer:
         """Send a request and read its answer."""
-        self.send(path)
+        self.send(path, headers)
         return self.receive()
 
-    def send(self, path: str) -> None:
+    def send(self, path: str, headers: Mapping[str, str] = NOTHING) -> None:
         """Send a request."""
-        self.socket.sendall(request(path))
+        self.socket.sendall(request(path, headers))
 
     def receive(self) -> Answer:
         """Read the answer to the oldest request that was sent."""
@@ -91,9 +92,10 @@ class Connection:
         return data
 
 
-def request(path: str) -> bytes:
+def request(path: str, headers: Mapping[str, str] = NOTHING) -> bytes:
     """The bytes of a request."""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode()
 
 
 def parse_head(data: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -1,8 +1,8 @@
 """Requests at a steady rate from a process of its own; what became of each of them.
 
-`... PORT PATH RATE PID[,PID...] EACH` opens so many connections to each worker process and asks in turn
-on each, at fixed times that do not wait for slow answers: a request that had to wait for the one before
-it counts from the time it was due. It ends when its input does, and prints one JSON line a request.
+`... PORT PATH RATE PID[,PID...] EACH HEADERS` opens so many connections to each worker process and asks
+in turn on each, at fixed times that do not wait for slow answers: a request that had to wait for the one
+before it counts from the time it was due. It ends when its input does, and prints one JSON line a request.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from benchmarks.support.connections import LENGTH, TIMEOUT, Connection, cover, parse_head, request
+from benchmarks.support.connections import LENGTH, NOTHING, TIMEOUT, Connection, cover, parse_head, request
 from benchmarks.support.projects import CHECKOUT
 from benchmarks.support.servers import ABOUT, Server
 
 DIGEST = "x-config-digest"
-NOTHING: dict[str, str] = {}
+NO_FACTS: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,12 @@ class Load:
 
 
 @contextmanager
-def load(server: Server, rate: float, each: int = 2, path: str = ABOUT) -> Iterator[Load]:
+def load(
+    server: Server, rate: float, each: int = 2, path: str = ABOUT, headers: Mapping[str, str] = NOTHING
+) -> Iterator[Load]:
     """Put a server under load; returns when the connections are open and requests flow."""
     pids = ",".join(map(str, server.pids()))
-    arguments = [str(server.port), path, str(rate), pids, str(each)]
+    arguments = [str(server.port), path, str(rate), pids, str(each), json.dumps(dict(headers))]
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.support.load", *arguments],
         cwd=CHECKOUT,
@@ -79,7 +81,7 @@ def load(server: Server, rate: float, each: int = 2, path: str = ABOUT) -> Itera
 
 
 async def _drive(
-    first: Connection, path: str, period: float, due: float, done: asyncio.Event
+    first: Connection, asked: bytes, period: float, due: float, done: asyncio.Event
 ) -> list[Sample]:
     """Ask on one connection at fixed times, on a new one where the server closed it."""
     port = first.socket.getpeername()[1]
@@ -87,13 +89,13 @@ async def _drive(
     samples: list[Sample] = []
     while not done.is_set():
         await asyncio.sleep(max(due - time.monotonic(), 0))
-        status, closing, facts = 0, True, NOTHING
+        status, closing, facts = 0, True, NO_FACTS
         with suppress(OSError, EOFError, TimeoutError):
             async with asyncio.timeout(TIMEOUT):
                 if writer.is_closing() or reader.at_eof():
                     writer.close()
                     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                status, closing, facts = await _ask(reader, writer, path)
+                status, closing, facts = await _ask(reader, writer, asked)
         if closing:
             writer.close()
         samples.append(Sample(due, time.monotonic() - due, status, **facts))
@@ -103,13 +105,13 @@ async def _drive(
 
 
 async def _ask(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: bytes
 ) -> tuple[int, bool, dict[str, str]]:
     """Status, whether the server closes the connection now, and what the answer says."""
-    writer.write(request(path))
+    writer.write(asked)
     status, headers, _ = parse_head(await reader.readuntil(b"\r\n\r\n"))
     if LENGTH not in headers:  # a page for a fault; the connection is of no more use
-        return status, True, {}
+        return status, True, NO_FACTS
     body = await reader.readexactly(int(headers[LENGTH]))
     closing = headers.get("connection", "").lower() == "close"
     facts = {"header": headers.get(DIGEST, "")}
@@ -119,13 +121,13 @@ async def _ask(
     return status, closing, facts
 
 
-async def _run(port: int, path: str, rate: float, pids: Sequence[int], each: int) -> list[Sample]:
-    connections = cover(port, pids, path, each)
+async def _run(port: int, asked: bytes, rate: float, pids: Sequence[int], each: int) -> list[Sample]:
+    connections = cover(port, pids, ABOUT, each)
     period, done = len(connections) / rate, asyncio.Event()
     began = time.monotonic() + 0.05
     print("ready", flush=True)
     drivers = [
-        asyncio.ensure_future(_drive(connection, path, period, began + number / rate, done))
+        asyncio.ensure_future(_drive(connection, asked, period, began + number / rate, done))
         for number, connection in enumerate(connections)
     ]
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -135,10 +137,11 @@ async def _run(port: int, path: str, rate: float, pids: Sequence[int], each: int
 
 def main() -> None:
     """Run until the input ends, then tell."""
-    port, path, rate, pids, each = sys.argv[1:]
+    port, path, rate, pids, each, headers = sys.argv[1:]
+    asked = request(path, json.loads(headers))
     gc.disable()  # its pauses would be measured as the server's
     samples = asyncio.run(
-        _run(int(port), path, float(rate), [int(pid) for pid in pids.split(",")], int(each))
+        _run(int(port), asked, float(rate), [int(pid) for pid in pids.split(",")], int(each))
     )
     for item in samples:
         facts = [item.due, item.seconds, item.status, item.banner, item.digest, item.header]

@@ -17,7 +17,7 @@ from fluentpro.cli.init import write as write_secrets
 CHECKOUT = Path(__file__).parents[2]
 ENVIRONMENT = "testing"
 MARK = "@@banner@@"
-OURS = ("FLUENTPRO_", "DYNACONF_", "DJANGO_", "PROMETHEUS_", "GUNICORN_", "PYTHONPATH")
+OURS = ("FLUENTPRO_", "DYNACONF_", "DJANGO_", "PROMETHEUS_", "GUNICORN_", "VAULT_", "BAO_", "PYTHONPATH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,14 @@ class Project:
         """Run a Python command in the project; raises if it fails."""
         subprocess.run([sys.executable, *arguments], cwd=self.folder, env=self.environ, check=True)
 
+    def answer(self, program: str) -> str:
+        """What a Python program prints in the project; raises if it fails."""
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environ, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout.strip()
+
 
 @contextmanager
 def folder() -> Iterator[Path]:
@@ -52,11 +60,14 @@ def folder() -> Iterator[Path]:
 
 
 def fluentpro(where: Path, **variables: str) -> Project:
-    """FluentPro as it is shipped: its settings files, secrets of its own, a migrated SQLite database."""
+    """FluentPro as it is shipped: its settings files, secrets of its own, a migrated database.
+
+    The database is SQLite and the secrets are a file, unless the variables say otherwise.
+    """
     where.mkdir()
     for name in ("settings", "staticfiles"):
         (where / name).mkdir()
-    for name in ("settings.toml", *(f"settings/{path.name}" for path in _environments())):
+    for name in ("settings.toml", ".secrets.toml", *(f"settings/{path.name}" for path in _environments())):
         (where / name).write_text((CHECKOUT / name).read_text(encoding="utf-8"), encoding="utf-8")
     write_secrets(where / ".secrets.local.toml")
     edited = where / "settings" / f"{ENVIRONMENT}.toml"

@@ -6,10 +6,11 @@ import json
 
 import click
 
+from fluentpro.cli.look import reading
 from fluentpro.cli.report import counted, refusing
 from fluentpro.config.diagnostics import render
 from fluentpro.config.fields import settings_of
-from fluentpro.process import VALIDATOR, sources
+from fluentpro.process import VALIDATOR
 from fluentpro.schema import Config
 
 
@@ -20,8 +21,8 @@ def check(*, as_json: bool) -> None:
 
     Exit status: 0 valid, 78 not valid, 77 a file that may not be read.
     """
-    with refusing(as_json=as_json):
-        snapshot = VALIDATOR.validate(sources().load())
+    with refusing(as_json=as_json), reading() as where:
+        snapshot = VALIDATOR.validate(where.load())
     count, layers = len(settings_of(Config)), ["default", *(item.name for item in snapshot.candidate.layers)]
     if as_json:
         answer = {

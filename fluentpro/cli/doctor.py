@@ -10,12 +10,13 @@ from dataclasses import asdict
 import click
 
 from fluentpro.cli import machine
+from fluentpro.cli.look import reading
 from fluentpro.cli.machine import DJANGO_SETTINGS, Finding, Verdict
 from fluentpro.config.diagnostics import Diagnostic, errors, exit_status
 from fluentpro.config.display import HIDDEN, visible, without_password
 from fluentpro.config.errors import ConfigError
 from fluentpro.config.layers import Sources
-from fluentpro.process import VALIDATOR, boot, sources
+from fluentpro.process import VALIDATOR, boot, secrets
 from fluentpro.schema import Config
 
 
@@ -26,13 +27,13 @@ def doctor(*, as_json: bool) -> None:
 
     Nothing is changed. Exit status: 0 nothing fails, 1 something does, 78 or 77 the configuration does.
     """
-    where = sources()
-    config, wrong = _configuration(where)
     found: list[Finding] = []
-    for finding in _examine(where, config, wrong):
-        found.append(finding)
-        if not as_json:
-            click.echo(_line(finding))
+    with reading() as where:
+        config, wrong = _configuration(where)
+        for finding in _examine(where, config, wrong):
+            found.append(finding)
+            if not as_json:
+                click.echo(_line(finding))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
     failed = any(finding.verdict is Verdict.FAIL for finding in found)
@@ -104,6 +105,9 @@ def _database(where: Sources, config: Config) -> Iterator[Finding]:
         fix = "start the database, or correct its settings: `fluentpro explain database`"
         yield Finding("database", Verdict.FAIL, _reason(error, config), fix)
         return
+    finally:
+        if known := secrets():
+            known.close()
     missing = tables.facts.get("missing", ())
     if missing:
         text, fix = f"{len(missing)} migrations are not applied", "./manage.py migrate"

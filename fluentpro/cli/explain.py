@@ -15,7 +15,7 @@ from fluentpro.config.diagnostics import UNREAD, Diagnostic, Severity, render
 from fluentpro.config.environment import variable
 from fluentpro.config.explain import Effective
 from fluentpro.config.fields import Path
-from fluentpro.config.reference import EFFECTS, default, summary, words
+from fluentpro.config.manual import EFFECTS, default, summary, words
 from fluentpro.schema import Config
 
 

@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from fluentpro.config.environment import variable
 from fluentpro.config.fields import Path, settings_of, tables_of
-from fluentpro.config.reference import summary
+from fluentpro.config.manual import summary
 from fluentpro.schema import Config
 
 SETTINGS = settings_of(Config)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from fluentpro.config.diagnostics import Diagnostic, errors
@@ -14,7 +15,7 @@ from fluentpro.config.fields import Path
 from fluentpro.config.layers import Sources
 from fluentpro.config.references import unresolved
 from fluentpro.config.snapshot import Candidate
-from fluentpro.process import VALIDATOR, sources
+from fluentpro.process import VALIDATOR, Backend, sources
 from fluentpro.schema import Config
 
 
@@ -39,18 +40,36 @@ class Look:
         return not errors(self.findings)
 
 
+@contextmanager
+def reading() -> Iterator[Sources]:
+    """This process's sources; what it takes of a Vault to read them is given back in the end."""
+    where = sources()
+    try:
+        yield where
+    finally:
+        if isinstance(where.resolve, Backend) and (known := where.resolve.secrets):
+            known.commit()
+            known.close()
+
+
 def look() -> Look:
     """Read this process's configuration.
 
     Raises `ConfigError` where nothing at all could be read: no value would be true.
     """
-    return _look(sources())
+    with reading() as where:
+        return _look(where)
 
 
 def look_from_afar(environment: str) -> Look:
-    """Read another environment's configuration on this machine, without asking its secret backend."""
+    """Read another environment's configuration on this machine, without asking its secret backend.
+
+    That a secret is missing which only the backend can give is no finding then.
+    """
     where = sources({**os.environ, SWITCH: environment}, sources().root)
-    return _look(replace(where, resolve=unresolved))
+    seen = _look(replace(where, resolve=unresolved))
+    unasked = {item.setting.key for item in seen.values.values() if item.unresolved}
+    return replace(seen, findings=tuple(item for item in seen.findings if item.key not in unasked))
 
 
 def _look(where: Sources) -> Look:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -17,6 +19,9 @@ EX_USAGE: Final = 64
 """Exit status of sysexits.h: the command line itself is wrong."""
 INTERRUPTED: Final = 130
 """Exit status that shells give to what Ctrl-C ended."""
+
+STACK: Final = ".stack/settings.toml"
+"""See `fluentpro.config.layers`, which a Tab need not wait for."""
 
 VERBS: Final = (
     "init",
@@ -100,3 +105,15 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that can't show a value is no error
+    _forget_dead_stack(Path(os.environ.get("FLUENTPRO_ROOT", ".")).absolute())
+
+
+def _forget_dead_stack(start: Path) -> None:
+    """A stack that was killed left its settings: no verb shall wait for servers that are gone."""
+    with suppress(OSError):  # somebody else's
+        for root in (start, *start.parents):
+            if (root / STACK).exists():
+                from fluentpro.stack.folder import forget_dead
+
+                forget_dead(root)
+                return

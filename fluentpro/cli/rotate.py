@@ -8,24 +8,32 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import Any, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import click
+from pydantic import SecretStr
 
+from fluentpro.cli.look import reading
 from fluentpro.cli.report import refusing
 from fluentpro.config.diagnostics import EX_CONFIG
-from fluentpro.config.fields import Path
-from fluentpro.config.references import is_reference
+from fluentpro.config.display import is_reference
+from fluentpro.config.fields import Path as Key
+from fluentpro.config.fields import settings_of
+from fluentpro.config.layers import STACK
 from fluentpro.config.snapshot import Snapshot
 from fluentpro.process import VALIDATOR, sources
 from fluentpro.schema import Config
 from fluentpro.vault.errors import VaultError
 from fluentpro.vault.operator import Operator
 from fluentpro.vault.reference import Location, Pointer, parse
-from fluentpro.vault.rotate import generate, generated, rotate_static, write
+from fluentpro.vault.rotate import generated, rotate_static, write
 
-SECRET_KEY: Final[Path] = ("django", "secret_key")
-PASSWORD: Final[Path] = ("database", "password")
+SECRET_KEY: Final[Key] = ("django", "secret_key")
+PASSWORD: Final[Key] = ("database", "password")
+FROM_VAULT: Final = "vault "
+"""How the origins of values begin that a Vault gave."""
 EVERY: Final = 0.02
 """Seconds between two looks at who has it."""
 EX_TEMPFAIL: Final = 75
@@ -49,66 +57,108 @@ def rotate(target: str, keys: tuple[str, ...], timeout: float, *, random: bool, 
 
     Exit status: 0 every process has it, 75 written and not everywhere yet, 77 the Vault denied it.
     """
-    with refusing(as_json=as_json):
-        snapshot = VALIDATOR.validate(sources().load())
+    with refusing(as_json=as_json), reading() as where:
+        snapshot = VALIDATOR.validate(where.load())
+    place, keys, made = _target(snapshot, target, keys)
     before = _running(snapshot)
     try:
-        what = _rotate(snapshot, target, keys, random=random)
+        what = _rotate(snapshot, place, keys, random=random or made)
     except VaultError as failure:
         click.echo(f"fluentpro: {failure}", err=True)
         for line in failure.fix.splitlines():
             click.echo(f"        {line}", err=True)
         raise SystemExit(failure.kind.status) from None
     began = time.monotonic()
-    arrived = _arrived(snapshot, before, began + timeout) if before else None
+    used = any(pointer.location == place for pointer in _used(snapshot).values())
+    now = _arriving(snapshot, before, began + timeout) if before and used else {}
     seconds = round(time.monotonic() - began, 3)
+    total = max(sum(before.values()), sum(now.values()))
+    arrived = sum(count for digest, count in now.items() if digest not in before)
     if as_json:
-        answer = {"rotated": what, "processes": arrived, "seconds": seconds if arrived else None}
+        done = arrived == total > 0
+        answer = {"rotated": what, "processes": arrived, "of": total, "seconds": seconds if done else None}
         click.echo(json.dumps(answer))
+    elif not used:
+        click.echo(f"rotated {what}; no setting refers to it, so nobody was watched")
     elif not before:
         click.echo(f"rotated {what}; no service of this project answers here, so nobody was watched")
-    elif arrived:
+    elif arrived == total:
         click.echo(f"rotated {what}; all {arrived} processes use it after {seconds:g} s")
-    else:
-        click.echo(f"rotated {what}; not every process uses it after {timeout:g} s: see /health", err=True)
-    if before and not arrived:
+    if used and before and arrived < total:
+        many = f"{total - arrived} of {total} processes do not use it after {timeout:g} s"
+        fix = "the service's log and /health say why; it arrives by itself once that is mended"
+        click.echo(f"fluentpro: rotated {what}, and {many}\n        fix: {fix}", err=True)
         raise SystemExit(EX_TEMPFAIL)
 
 
-def _rotate(snapshot: Snapshot[Config], target: str, keys: tuple[str, ...], *, random: bool) -> str:
-    """Do it; what was done, in words."""
-    operator = Operator(snapshot.config.vault, os.environ)
+def _target(
+    snapshot: Snapshot[Config], target: str, keys: tuple[str, ...]
+) -> tuple[Location, tuple[str, ...], bool]:
+    """The document that is meant, which of its keys, and whether their values are always made up."""
     if target == "database":
-        place = _pointer(snapshot, PASSWORD).location
-        rotate_static(operator.connect(), place)
-        return f"the password of {place}"
+        return _pointer(snapshot, PASSWORD).location, (), False
     if target == "secret-key":
         pointer = _pointer(snapshot, SECRET_KEY)
-        place, values = (
-            pointer.location,
-            {pointer.key: generate(snapshot.config.django.secret_key.get_secret_value())},
-        )
-    else:
-        place = _place(target)
-        connection = operator.connect()
-        values = dict(generated(connection, place, keys)) if random else {key: _asked(key) for key in keys}
-        if not values:
-            raise click.UsageError("say which --key, or --generate new values for all of them")
-    version = write(operator.connect(), place, values)
+        return pointer.location, (pointer.key,), True
+    return _place(target), keys, False
+
+
+def _rotate(snapshot: Snapshot[Config], place: Location, keys: tuple[str, ...], *, random: bool) -> str:
+    """Do it; what was done, in words."""
+    connection = Operator(snapshot.config.vault, os.environ, _stack_login()).connect()
+    if place.leased:
+        rotate_static(connection, place)
+        return f"the password of {place}"
+    if not random and not keys:
+        raise click.UsageError("say which --key, or --generate new values for all of them")
+    values = dict(generated(connection, place, keys)) if random else {key: _asked(key) for key in keys}
+    version = write(connection, place, values)
     return f"{place} ({', '.join(sorted(values))}) to version {version}"
 
 
-def _pointer(snapshot: Snapshot[Config], path: Path) -> Pointer:
-    """Where a setting's reference points to."""
-    for layer in reversed(snapshot.candidate.layers):
-        text = layer.values.get(path)
-        if isinstance(text, str) and is_reference(text) and (pointer := parse(text, snapshot.environment)):
-            return pointer
-    click.echo(
-        f"fluentpro: {'.'.join(path)} does not come from a Vault here, so there is nothing to rotate",
-        err=True,
-    )
+def _stack_login() -> dict[str, object]:
+    """The operator's login of the local stack; nothing where that does not run."""
+    folder = (sources().root / STACK).parent
+    try:
+        if not (folder / Path(STACK).name).is_file():
+            return {}
+        known = json.loads((folder / "operator.json").read_text(encoding="utf-8"))
+        return {"role_id": known["role_id"], "secret_id": SecretStr(known["secret_id"])}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _pointer(snapshot: Snapshot[Config], path: Key) -> Pointer:
+    """Where a setting's reference points to; ends the process where its value comes from elsewhere."""
+    if pointer := _used(snapshot).get(path):
+        return pointer
+    key, winner = ".".join(path), snapshot.candidate.winner(path)
+    origin = f"comes from {winner.origin}, and not from a Vault" if winner else "is not set"
+    click.echo(f"fluentpro: {key} {origin}: there is nothing to rotate", err=True)
+    click.echo(f"        fix: {_cure(snapshot)}", err=True)
     raise SystemExit(EX_CONFIG)
+
+
+def _cure(snapshot: Snapshot[Config]) -> str:
+    if snapshot.config.vault.enabled:
+        return "remove that value, so that the reference in .secrets.toml counts"
+    if snapshot.environment == "development":
+        return "`fluentpro up` runs a Vault of its own; rotate while it runs"
+    return "set vault.enabled, so that the references in .secrets.toml count"
+
+
+def _used(snapshot: Snapshot[Config]) -> dict[Key, Pointer]:
+    """The settings whose values come from a Vault, or would if it had one, with their places there."""
+    found = {}
+    for path in settings_of(Config):
+        winner = snapshot.candidate.winner(path)
+        given = [winner.value, *(value for value, _ in winner.shadows)] if winner else []
+        if not winner or not (is_reference(winner.value) or winner.origin.source.startswith(FROM_VAULT)):
+            continue
+        text = next(value for value in given if is_reference(value))
+        if pointer := parse(text, snapshot.environment):
+            found[path] = pointer
+    return found
 
 
 def _place(target: str) -> Location:
@@ -151,11 +201,12 @@ def _digests(page: str) -> dict[str, int]:
     return found
 
 
-def _arrived(snapshot: Snapshot[Config], before: dict[str, Any], until: float) -> int | None:
-    """The number of processes once none runs what ran before; None if that does not come in time."""
+def _arriving(snapshot: Snapshot[Config], before: Mapping[str, int], until: float) -> dict[str, int]:
+    """How many processes run each digest, once none runs what ran before, or when the time is up."""
+    now: dict[str, int] = {}
     while time.monotonic() < until:
         now = _running(snapshot)
         if now and not now.keys() & before.keys() and sum(now.values()) >= sum(before.values()):
-            return sum(now.values())
+            return now
         time.sleep(EVERY)
-    return None
+    return now

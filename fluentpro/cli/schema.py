@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from fluentpro.config import reference
+from fluentpro.config import manual
 from fluentpro.config.jsonschema import json_schema
 from fluentpro.schema import ENVIRONMENTS, Config
 
@@ -45,12 +45,12 @@ def editors() -> str:
 
 def markdown() -> str:
     """The settings reference, as docs/reference/settings.md holds it."""
-    return reference.markdown(Config, MARKDOWN)
+    return manual.markdown(Config, MARKDOWN)
 
 
 def env_template() -> str:
     """Every environment variable, commented out."""
-    return reference.env_template(Config, ENV_TEMPLATE)
+    return manual.env_template(Config, ENV_TEMPLATE)
 
 
 FORMS: Final[Mapping[str, Callable[[], str]]] = {

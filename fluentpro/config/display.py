@@ -10,6 +10,8 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 HIDDEN: Final = "********"
+MARK: Final = "@vault "
+"""How a reference to a secret begins."""
 LONGEST: Final = 120
 """Characters of a value that a listing shows."""
 DEEPEST: Final = 4
@@ -19,6 +21,11 @@ WIDEST: Final = 1024
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PICTURES: Final = {number: 0x2400 + number for number in range(32)} | {127: 0x2421}
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a raw value stands for one that is kept elsewhere: it tells where, and is no secret."""
+    return isinstance(value, str) and value.startswith(MARK)
 
 
 def without_password(text: str) -> str:

@@ -10,8 +10,8 @@ from fluentpro.config.diagnostics import Shadowed
 from fluentpro.config.display import display, plain
 from fluentpro.config.environment import variable
 from fluentpro.config.fields import Path, Setting, Table, settings_of
+from fluentpro.config.manual import words
 from fluentpro.config.origins import Origin
-from fluentpro.config.reference import words
 from fluentpro.config.snapshot import Candidate
 
 DEFAULT: Final = Origin("default")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
+from fluentpro.config.display import MARK
 from fluentpro.config.environment import variable
 from fluentpro.config.fields import Path, Setting, Table, settings_of
-from fluentpro.config.references import MARK
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE: Final = {"type": "string", "pattern": f"^{MARK}"}

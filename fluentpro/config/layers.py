@@ -15,16 +15,19 @@ from dynaconf import Dynaconf
 from fluentpro.config import environment as env
 from fluentpro.config import toml
 from fluentpro.config.diagnostics import Diagnostic, read_status
-from fluentpro.config.display import brief
+from fluentpro.config.display import brief, is_reference
 from fluentpro.config.fields import Path, Table, settings_of
 from fluentpro.config.files import Fingerprint, Reading, fingerprint, read
 from fluentpro.config.origins import VARIABLE, Origin
-from fluentpro.config.references import Reference, Resolver, is_reference, unresolved
+from fluentpro.config.references import Reference, Resolver, unresolved
 from fluentpro.config.snapshot import Candidate, Layer
 
 SETTINGS: Final = "settings.toml"
 SECRETS: Final = ".secrets.toml"
-LOCAL: Final = ("settings.local.toml", ".secrets.local.toml")
+LOCAL_SECRETS: Final = ".secrets.local.toml"
+LOCAL: Final = ("settings.local.toml", LOCAL_SECRETS)
+STACK: Final = ".stack/settings.toml"
+"""Where `fluentpro up` writes how its own servers are reached, while they run."""
 
 _ROOT, _MARK = "SETTINGS", "="
 _building = threading.Lock()  # each Dynaconf object reloads a module of dynaconf's own
@@ -41,9 +44,13 @@ class Sources:
     environments: Sequence[str]
     """The known ones; the first is the default."""
     guarded: frozenset[str] = frozenset()
-    """The environments that read references to secrets and refuse `.local` files."""
+    """The environments that refuse files of this machine."""
     resolve: Resolver = unresolved
     """Reads what references stand for."""
+    backend: Path = ()
+    """The setting that says whether the backend is used: where it is, this machine's secrets are not.
+    Without such a setting it is used where the environment is guarded.
+    """
 
     @property
     def environment(self) -> str:
@@ -53,10 +60,8 @@ class Sources:
     @property
     def names(self) -> tuple[str, ...]:
         """The files of this environment that may hold settings, from the lowest layer to the highest."""
-        chosen = [SETTINGS, f"settings/{self.environment}.toml"]
-        if self.environment in self.guarded:
-            chosen.append(SECRETS)
-        return (*chosen, *LOCAL)
+        stack = (STACK,) if self.environment == self.environments[0] else ()  # what it runs for
+        return (SETTINGS, f"settings/{self.environment}.toml", SECRETS, *stack, *LOCAL)
 
     def paths(self) -> tuple[FilePath, ...]:
         """Every file whose change may change the configuration, the ones that variables name included."""
@@ -74,6 +79,7 @@ class Sources:
         reading = read(self._paths(variables))
         files, file_findings = self._files(reading)
         data, data_findings = env.layers(variables, reading.contents, self.schema)
+        files = self._with_secrets_of_one_kind(files, data)
         layers = (*files, *data)
         findings = [*file_findings, *variables.findings, *data_findings]
         if reading.torn:
@@ -90,6 +96,12 @@ class Sources:
             _overlay(values, resolved.layer.values)
         findings.extend(resolved.findings)
         return Candidate(self.environment, values, layers, tuple(findings), self.environment in self.guarded)
+
+    def _with_secrets_of_one_kind(self, files: Sequence[Layer], data: Sequence[Layer]) -> tuple[Layer, ...]:
+        """The layers without the references where nobody reads them, else without this machine's secrets."""
+        given = [layer.values[self.backend] for layer in (*files, *data) if self.backend in layer.values]
+        used = given[-1] is True if given else not self.backend and self.environment in self.guarded
+        return tuple(layer for layer in files if layer.name != (LOCAL_SECRETS if used else SECRETS))
 
     def _paths(self, variables: env.Variables) -> tuple[FilePath, ...]:
         named = (file for _, file in variables.files.values())
@@ -145,7 +157,7 @@ class Sources:
             if isinstance(error, PermissionError):
                 fix = f"let this user read it: `namei -l {path}` shows who may"
             yield Diagnostic("CFG103", "", message, Origin(name), fix, status=read_status(error))
-        elif name not in LOCAL:
+        elif name not in LOCAL and (name not in (SECRETS, STACK) or self.environment in self.guarded):
             fix = f"restore it, or set {env.ROOT} to the folder that holds {SETTINGS}"
             yield Diagnostic("CFG102", "", f"no such file in {self.root}", Origin(name), fix)
 

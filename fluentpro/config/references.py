@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from fluentpro.config.diagnostics import Diagnostic, Severity
 from fluentpro.config.environment import variable
 from fluentpro.config.fields import Setting
 from fluentpro.config.origins import Origin
 from fluentpro.config.snapshot import Layer
-
-MARK: Final = "@vault "
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,6 @@ class Resolution:
 
 Resolver: TypeAlias = Callable[[Sequence[Reference], Mapping[str, Any], str], Resolution]
 """Reads what references stand for; takes them, the merged raw configuration, and the environment."""
-
-
-def is_reference(value: Any) -> bool:
-    """Whether a raw value stands for one that is kept elsewhere."""
-    return isinstance(value, str) and value.startswith(MARK)
 
 
 def unresolved(references: Sequence[Reference], _raw: Mapping[str, Any], _environment: str) -> Resolution:

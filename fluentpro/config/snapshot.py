@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from pydantic import SecretStr
 
 from fluentpro.config.diagnostics import Diagnostic, Shadowed
-from fluentpro.config.display import display
+from fluentpro.config.display import display, is_reference
 from fluentpro.config.fields import Effect, Path, Setting, Table, settings_of
 from fluentpro.config.origins import Origin
 
@@ -55,7 +55,10 @@ class Winner:
     def shadowed(self, *, secret: bool) -> tuple[Shadowed, ...]:
         """The values it hides, fit to be shown."""
         return tuple(
-            Shadowed("a value" if secret else display(value), origin.hidden())
+            Shadowed(
+                "a value" if secret and not (origin.line and is_reference(value)) else display(value),
+                origin.hidden(),
+            )
             for value, origin in self.shadows
         )
 

@@ -25,10 +25,11 @@ def secret_backend(
         for place, document in sorted(secrets.documents.items())
         if document.lease and document.lease.id  # a static role's password lives until Vault changes it
     }
-    trouble = problems.get(None)
+    trouble = problems.get(None) or next((item for item in problems.values() if item.kind.passing), None)
     first = min(leases.values(), default=None)
     expired = [place for place, remaining in leases.items() if remaining <= 0]
     texts = [str(problem) for problem in problems.values()]
+    texts += [f"not accepted: what is newest at {place}; see the log" for place in sorted(secrets.refused)]
     status = Status.WARN if texts else Status.PASS
     if expired:
         status = Status.FAIL
@@ -39,7 +40,7 @@ def secret_backend(
         "token_seconds": _seconds(secrets.token.remaining(moment)) if secrets.token else None,
         "leases": {place: _seconds(remaining) for place, remaining in leases.items()},
         "versions": {str(place): held.mark for place, held in sorted(secrets.documents.items()) if held.mark},
-        "valid_until": _moment(now() + first) if trouble and first is not None else None,
+        "valid_until": _moment(now() + first) if texts and first is not None else None,
     }
     age = now() - secrets.answered_at if secrets.answered_at else 0.0
     return Verdict(NAME, status, True, "; ".join(texts) or "answers", facts, age=age)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fluentpro.config.layers import STACK as SETTINGS
 from fluentpro.stack.errors import StackError
 
 NAME: Final = ".stack"
@@ -55,13 +56,13 @@ class Folder:
         self.make()
         path, owner = self.path / LOCK, os.getpid()
         if path in _held:
-            raise _taken(owner)
+            raise taken(owner)
         # Not `flock`: a forked worker would hold that on after we were killed.
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise _taken(file.read().strip()) from None
+                raise taken(file.read().strip()) from None
             _held.add(path)
             try:
                 file.truncate(0)
@@ -72,6 +73,18 @@ class Folder:
                 _held.discard(path)
                 if owner == os.getpid():  # a forked child that leaves by an exception holds nothing
                     file.truncate(0)
+
+    def holder(self) -> str:
+        """The process that holds the folder; empty if none does."""
+        path = self.path / LOCK
+        if path in _held:
+            return str(os.getpid())
+        with suppress(FileNotFoundError), path.open("r+") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return file.read().strip() or "unknown"
+        return ""
 
     def read(self, name: str) -> str:
         """The text of a private file; empty if there is none."""
@@ -113,6 +126,13 @@ class Folder:
             return ports[name]
 
 
+def forget_dead(root: Path) -> None:
+    """Remove the settings of a stack that was killed: nobody shall wait for servers that are gone."""
+    path = root / SETTINGS
+    if path.exists() and not Folder(path.parent.resolve()).holder():
+        path.unlink(missing_ok=True)
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1 now."""
     with closing(socket.socket()) as probe:
@@ -132,6 +152,7 @@ def free_port(avoid: frozenset[int] = frozenset()) -> int:
     raise StackError(f"no free port between {PORTS[0]} and {PORTS[1]}", "end what listens there")
 
 
-def _taken(pid: int | str) -> StackError:
+def taken(pid: int | str) -> StackError:
+    """The report of a stack that somebody runs already."""
     fix = "use that one, or end it with Ctrl-C"
     return StackError(f"the stack runs already: process {pid or 'unknown'} has it", fix)

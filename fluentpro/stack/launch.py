@@ -11,8 +11,10 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import signal as signals
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,12 @@ PR_SET_PDEATHSIG: Final = 1
 USER: Final = "nobody"
 CANNOT_RUN: Final = 126
 """Exit status that shells give to what can't be run."""
+
+
+def launched(command: Sequence[str], stop: signals.Signals, owned: Path | None = None) -> list[str]:
+    """The command that runs a command which is sent `stop` when the calling thread ends."""
+    ours = (str(stop.value), str(os.getpid()), str(threading.get_native_id()), str(owned or "-"))
+    return [sys.executable, "-I", "-S", __file__, *ours, *command]
 
 
 def main(arguments: list[str]) -> int:

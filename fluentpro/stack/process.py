@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,9 @@ from typing import Final
 
 import psutil
 
-from fluentpro.stack import launch
 from fluentpro.stack.errors import StackError
 from fluentpro.stack.folder import Folder
+from fluentpro.stack.launch import launched
 
 KEPT: Final = ("HOME", "LANG", "PATH", "TMPDIR")
 """The variables that a server gets: none of ours, and none that would configure it behind our back."""
@@ -44,13 +43,11 @@ class Nursery:
         self, command: Sequence[str | Path], log: Path, *, stop: signal.Signals, owned: Path | None = None
     ) -> subprocess.Popen[bytes]:
         """Start a command, to be sent `stop` when we end; what refuses to be root owns its folder `owned`."""
-        launcher = (sys.executable, "-I", "-S", launch.__file__)
 
         def start() -> subprocess.Popen[bytes]:
-            ours = (str(stop.value), str(os.getpid()), str(threading.get_native_id()), str(owned or "-"))
-            with log.open("ab") as output:
+            with log.open(mode="ab") as output:
                 return subprocess.Popen(  # noqa: S603 # programs of wheels that we depend on
-                    [*launcher, *ours, *map(str, command)],
+                    launched([*map(str, command)], stop, owned),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -13,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from fluentpro.config.environment import variable
+from fluentpro.config.layers import STACK as SETTINGS
 from fluentpro.stack import process
 from fluentpro.stack.errors import StackError
-from fluentpro.stack.folder import NAME, PASSWORD_BYTES, Folder
+from fluentpro.stack.folder import NAME, PASSWORD_BYTES, Folder, taken
 from fluentpro.stack.openbao import OpenBao
 from fluentpro.stack.postgresql import PostgreSQL
 from fluentpro.stack.process import Nursery
@@ -27,6 +30,11 @@ from fluentpro.vault.plan import PROCESSES, Database, Generated, read_plan, role
 DATABASE: Final = "fluentpro"
 MAKER: Final = "fluentpro_vault"
 """The PostgreSQL user as whom Vault makes users."""
+OPERATOR: Final = "operator.json"
+"""The login of whoever rotates the stack's secrets."""
+HEADER: Final = "# Written by `fluentpro up`, and removed when it ends.\n\n"
+ROLES: Final = "database.sql"
+"""The file in `secrets/` that makes PostgreSQL's roles."""
 MADE: Final = "v-"
 """How the names of the users that Vault makes begin."""
 
@@ -58,6 +66,20 @@ class Stack:
     source: Path | None = None
     """The folder `secrets/` that says what has to be in Vault; the project's own unless told otherwise."""
 
+    def claim(self) -> None:
+        """Raise a `StackError` if it runs already."""
+        if pid := Folder((self.root / NAME).resolve()).holder():
+            raise taken(pid)
+
+    def _plan(self) -> None:
+        folder = self.source or self.root / "secrets"
+        try:
+            (folder / ROLES).read_text(encoding="utf-8")
+            read_plan(folder, [self.environment])
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            message = f"the folder {folder} says what has to be in OpenBao, and can't be read: {error}"
+            raise StackError(message, "restore it: git checkout secrets") from None
+
     @contextmanager
     def running(self, report: Report = silent, *, reset: bool = False) -> Iterator[Running]:
         """Have the stack run for as long as the block does; with `reset` it starts anew, without its data.
@@ -67,6 +89,7 @@ class Stack:
         """
         folder, nursery, owner = Folder((self.root / NAME).resolve()), Nursery(), os.getpid()
         servers = (PostgreSQL(folder, nursery), Valkey(folder, nursery), OpenBao(folder, nursery))
+        self._plan()
         with folder.locked():
             if reset:
                 for server in servers:
@@ -151,9 +174,48 @@ class Running:
             "VAULT_ADDR": self.openbao.url,
         }
 
+    @contextmanager
+    def settings(self, port: int | None = None) -> Iterator[None]:
+        """Let every command of the project use the stack: a layer of its own, there while the block runs.
+
+        With `port`, they look for the service there.
+        """
+        role_id, secret_id_file = self._logins["web"]
+        tables: dict[str, Mapping[str, Any]] = {
+            "database": {
+                "engine": "postgresql",
+                "host": "127.0.0.1",
+                "port": self.postgresql.port,
+                "name": DATABASE,
+                "sslmode": "disable",
+                "pool_min": 1,
+                "pool_max": 8,
+            },
+            "redis": {"url": self.valkey.url},
+            "vault": {
+                "enabled": True,
+                "address": self.openbao.url,
+                "auth_method": "approle",
+                "role_id": role_id,
+                "secret_id": secret_id_file.read_text().strip(),
+                "startup_wait": 5.0,
+            },
+        }
+        if port is not None:
+            tables = {"server": {"port": port}, **tables}
+        folder = self.openbao.folder
+        operator, operator_file = self._logins["operator"]
+        login = {"role_id": operator, "secret_id": operator_file.read_text().strip()}
+        folder.write(OPERATOR, json.dumps(login))
+        path = folder.write(Path(SETTINGS).name, HEADER + _toml(tables))
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
     def _bootstrap(self) -> str:
         """Make PostgreSQL, OpenBao and Valkey know each other; returns what that took, for people."""
-        roles = (self.source / "database.sql").read_text(encoding="utf-8")
+        roles = (self.source / ROLES).read_text(encoding="utf-8")
         self.postgresql.create(DATABASE, roles)
         if self.openbao.new:
             self.postgresql.drop_users(MADE)
@@ -191,6 +253,14 @@ class Running:
         role = role_name(self.environment, process_type)
         role_id, secret_id = credentials(client, role, folder.read(name))
         self._logins[process_type] = (role_id, folder.write(name, secret_id))
+
+
+def _toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tables of texts, numbers and switches as TOML, whose words for them are JSON's."""
+    return "\n".join(
+        f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+        for name, table in tables.items()
+    )
 
 
 def _timed(server: Server, *, stop: bool = False) -> float:

@@ -173,6 +173,26 @@ def _credential(connection: Connection, location: Location, clock: float) -> Doc
     return Document(location, answer.data, 0, rotated, lease, time.time())
 
 
+def renewed(connection: Connection, lease: Lease, clock: float) -> Lease:
+    """The lease with the longer life that the Vault allows it; a `VaultError` where it has ended."""
+    answer = connection.ask(
+        "the renewal of a credential",
+        lambda client: client.adapter.put("/v1/sys/leases/renew", json={"lease_id": lease.id}),
+    )
+    seconds = float(answer.body.get("lease_duration", 0))
+    return replace(lease, seconds=seconds, since=clock, renew_at=due(clock, seconds))
+
+
+def has_ended(connection: Connection, lease: Lease) -> bool:
+    """Whether the Vault has taken a credential back before its time."""
+    answer = connection.ask(
+        "the look-up of a credential",
+        lambda client: client.adapter.put("/v1/sys/leases/lookup", json={"lease_id": lease.id}),
+        expect=frozenset({200, 400}),
+    )
+    return answer.status == HTTPStatus.BAD_REQUEST
+
+
 def _is_gone(state: Mapping[str, Any]) -> bool:
     return bool(state.get("deletion_time") or state.get("destroyed"))
 

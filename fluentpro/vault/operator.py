@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
@@ -15,16 +15,18 @@ from fluentpro.vault.secrets import address
 
 @dataclass(slots=True)
 class Operator:
-    """Logs in with the operator's own token (`VAULT_TOKEN`), or as the service where there is none."""
+    """Logs in with the operator's own token (`VAULT_TOKEN`), else by `login`, else as the service."""
 
     vault: Vault
     environ: Mapping[str, str]
+    login: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """The role and the secret id of an operator, where the local stack has made one."""
     _connection: Connection | None = None
 
     def connect(self) -> Connection:
         """A connection, logged in; a `VaultError` where that can't be."""
         if self._connection is None:
-            vault = self.vault
+            vault = self.vault.model_copy(update=self.login)
             if token := self.environ.get("VAULT_TOKEN"):
                 vault = vault.model_copy(update={"auth_method": "token", "token": SecretStr(token)})
             connection = Connection(address(vault, self.environ))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fluentpro.config.diagnostics import Diagnostic, Severity
+from fluentpro.config.diagnostics import Diagnostic
 from fluentpro.config.environment import convert
 from fluentpro.config.fields import Path
 from fluentpro.config.origins import Origin
@@ -50,7 +50,7 @@ class Collected:
         failure = self._failures.get(pointer.location)
         document = self._known.get(pointer.location)
         if failure and (document is None or failure.kind is Kind.DELETED):
-            return (_finding(reference, failure),)
+            return _said(reference, failure)
         if document is None:  # not reached: the connection failed before
             return ()
         if pointer.previous:
@@ -61,10 +61,10 @@ class Collected:
             place = pointer.location
             message = f"{place} has no key {pointer.key}"
             fix = f"add it: bao kv patch -mount={place.mount} {place.path} {pointer.key}=<value>"
-            return (_finding(reference, VaultError(Kind.MISSING, message, fix)),)
+            return _said(reference, VaultError(Kind.MISSING, message, fix))
         if value is None:
             error = VaultError(Kind.NO_TEXT, f"{pointer} is not a text", "store it as a text")
-            return (_finding(reference, error),)
+            return _said(reference, error)
         path = reference.setting.path
         version = f"@{document.mark}" if document.mark else ""
         if document.lease and document.lease.id:
@@ -82,17 +82,22 @@ def _text(value: Any, reference: Reference) -> Any:
     return None
 
 
-def _finding(reference: Reference, failure: VaultError) -> Diagnostic:
-    """A failure at the place of the reference; only a warning where the setting can do without."""
-    optional = failure.kind is Kind.MISSING and not reference.setting.required
-    return Diagnostic(
-        failure.kind.code,
-        reference.setting.key,
-        f"left unset: {failure.message}" if optional else failure.message,
-        reference.origin,
-        failure.fix,
-        severity=Severity.WARNING if optional else Severity.ERROR,
-        status=failure.kind.status,
+def _said(reference: Reference, failure: VaultError) -> Sequence[Diagnostic]:
+    """A failure at the place of the reference; nothing where the setting can do without a value.
+
+    A feature that is switched on makes its secrets required: a rule says so, at the same place.
+    """
+    if failure.kind is Kind.MISSING and not reference.setting.required:
+        return ()
+    return (
+        Diagnostic(
+            failure.kind.code,
+            reference.setting.key,
+            failure.message,
+            reference.origin,
+            failure.fix,
+            status=failure.kind.status,
+        ),
     )
 
 

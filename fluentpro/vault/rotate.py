@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from fluentpro.vault.connection import Connection
-from fluentpro.vault.documents import denied, read
+from fluentpro.vault.documents import Document, denied, read
 from fluentpro.vault.errors import Kind, VaultError
 from fluentpro.vault.reference import Location
 
@@ -23,20 +23,23 @@ def generate(old: str = "") -> str:
 
 def generated(connection: Connection, location: Location, keys: tuple[str, ...] = ()) -> Mapping[str, str]:
     """New values for the keys of a document, or for all of them where none is named."""
-    known = read(connection, location, 0.0).values
+    newest = _newest(connection, location)
+    known = newest.values
+    if not newest.version and not keys:
+        raise VaultError(Kind.MISSING, f"Vault has no {location}", "write its first version: name each --key")
     unknown = [key for key in keys if key not in known]
-    if unknown:
+    if unknown and newest.version:
         message = f"{location} has no key {', '.join(unknown)}"
         raise VaultError(Kind.MISSING, message, f"its keys: {', '.join(sorted(known))}")
-    return {key: generate(str(known[key])) for key in keys or known}
+    return {key: generate(str(known.get(key, ""))) for key in keys or known}
 
 
 def write(connection: Connection, location: Location, values: Mapping[str, str]) -> int:
-    """The number of the new version: the newest one with these values changed.
+    """The number of the new version: the newest one, or none, with these values changed.
 
     Raises a `VaultError` where somebody wrote another version meanwhile: nothing is written then.
     """
-    newest = read(connection, location, 0.0)
+    newest = _newest(connection, location)
     body = {"data": dict(newest.values) | dict(values), "options": {"cas": newest.version}}
     try:
         answer = connection.ask(
@@ -52,6 +55,16 @@ def write(connection: Connection, location: Location, values: Mapping[str, str])
         message = f"{location} has changed since version {newest.version} was read; nothing was written"
         raise VaultError(Kind.OVERLOADED, message, "look at what changed, and run the command again")
     return int(answer.data["version"])
+
+
+def _newest(connection: Connection, location: Location) -> Document:
+    """The newest version of a document; version 0, without a value, where there was never one."""
+    try:
+        return read(connection, location, 0.0)
+    except VaultError as failure:
+        if failure.kind is not Kind.MISSING:
+            raise
+        return Document(location, {})
 
 
 def rotate_static(connection: Connection, location: Location) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ from fluentpro.config.fields import Path
 from fluentpro.config.references import Reference, Resolution, unresolved
 from fluentpro.schema.vault import Vault
 from fluentpro.vault.connection import Address, Connection
-from fluentpro.vault.documents import Document, Lease, read, with_history
+from fluentpro.vault.documents import Document, Lease, read, renewed, with_history
 from fluentpro.vault.errors import Kind, VaultError
 from fluentpro.vault.login import Login, Token
 from fluentpro.vault.reference import Location, Pointer, parse
@@ -29,6 +29,8 @@ AT_ONCE: Final = 8
 """Documents that are read side by side."""
 PAUSE: Final = 0.5
 """Seconds between two tries of a Vault that a starting process waits for."""
+LONGEST_LOGIN_PAUSE: Final = 60.0
+"""Seconds between two logins, at most, where a new token is denied as the old one was."""
 
 
 @dataclass(slots=True)
@@ -48,15 +50,26 @@ class Secrets:
     fresh: dict[Location, Document] = field(default_factory=dict, repr=False)
     """What was read since, for a candidate that is not accepted yet."""
     stale: set[Location] = field(default_factory=set)
+    """What is to be read again."""
+    taking: bool = False
+    """Whether a reload takes new credentials. Others go on with those in use: an edit of a file shall not
+    make a database user, and not be refused because a new credential does not work.
+    """
+    refused: frozenset[Location] = frozenset()
+    """The places whose newest credential was not accepted."""
     absent: dict[Location, VaultError] = field(default_factory=dict)
     """Where there is nothing, and nobody needs it: asked for again when the keeper finds something."""
     problems: dict[Location | None, VaultError] = field(default_factory=dict)
     """The last failure at each location; None is the Vault itself."""
     answered_at: float = 0.0
     """Unix time of the last answer in s."""
+    _wanted: frozenset[Location] = frozenset()
+    """The places that the last candidate refers to."""
     _connection: Connection | None = None
     _login: Login | None = None
     _counted: int = 0
+    _login_pause: float = 0.0
+    _login_after: float = float("-inf")
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __call__(
@@ -80,6 +93,7 @@ class Secrets:
             self._adopt(vault)
             remembered = {pointer.location for pointer in pointers.values() if pointer.previous}
             wanted = {pointer.location: pointer.location in remembered for pointer in pointers.values()}
+            self._wanted = frozenset(wanted)
             failures = self._refresh(wanted, self.remember(raw))
             known = self.documents | self.fresh
         layer = Collected(known, failures)
@@ -93,12 +107,20 @@ class Secrets:
         return (*self.documents, *self.absent)
 
     def commit(self) -> list[Document]:
-        """The candidate serves: keep what it was made from; returns the credentials that it replaced."""
+        """The candidate serves: keep what it was made from; returns the credentials that it replaced.
+
+        What nothing refers to any more is forgotten with them.
+        """
         with self._lock:
-            replaced = [self.documents[place] for place in self.fresh if place in self.documents]
-            self.documents |= self.fresh
-            self.stale -= self.fresh.keys()
+            old, new = self.documents, self.documents | self.fresh
+            # Replaced, never changed: others are reading it.
+            self.documents = {place: held for place, held in new.items() if place in self._wanted}
+            self.stale = (self.stale - self.fresh.keys()) & self._wanted
+            self.absent = {place: why for place, why in self.absent.items() if place in self._wanted}
+            for place in self.problems.keys() - self._wanted - {None}:
+                self.problems.pop(place, None)
             self.fresh = {}
+            replaced = (held for place, held in old.items() if self.documents.get(place) is not held)
             return [document for document in replaced if document.lease and document.lease.id]
 
     def discard(self) -> list[Document]:
@@ -130,9 +152,52 @@ class Secrets:
     def log_in(self) -> None:
         """Take a new token; the credentials that hang on the old one are taken anew."""
         with self._lock:
-            self.token = None
-            self.connect()
-            self.stale |= {place for place, held in self.documents.items() if held.lease and held.lease.id}
+            old, self.token = self.token, None
+            try:
+                self.connect()
+            except VaultError:
+                self.token = old  # it may live on, and if not, the next request shows it
+                if old and self._connection:
+                    self._connection.token = old.text
+                raise
+            if old is None or self.connect().token != old.text:
+                held = self.documents.items()
+                self.stale |= {place for place, item in held if item.lease and item.lease.id}
+
+    def replace_lost_token(self) -> bool:
+        """After a denial: log in again if the Vault no longer knows our token; whether we did.
+
+        A denial may also mean a lost policy, one that let us look. So each further login in a row comes
+        later than the one before, by up to a minute.
+        """
+        with self._lock:
+            now = self.clock()
+            if now < self._login_after or self._token_lives():
+                return False
+            calm = now > self._login_after + LONGEST_LOGIN_PAUSE
+            self._login_pause = 1.0 if calm else min(self._login_pause * 2, LONGEST_LOGIN_PAUSE)
+            self._login_after = now + self._login_pause
+            self.log_in()
+            return True
+
+    def _token_lives(self) -> bool:
+        try:
+            self.connect().ask("the look-up of the token", lambda client: client.auth.token.lookup_self())
+        except VaultError as failure:
+            if failure.kind.passing:
+                raise
+            return False
+        return True
+
+    def prolong(self, place: Location) -> None:
+        """Give the credential that is in use a longer life, as far as the Vault allows."""
+        with self._lock:
+            held, now = self.documents.get(place), self.clock()
+            if held is None or held.lease is None or not held.lease.id:
+                return
+            longer = renewed(self.connect(), held.lease, now)
+            if longer.remaining(now) > held.lease.remaining(now):
+                self.documents = self.documents | {place: replace(held, lease=longer)}
 
     def close(self) -> None:
         """Give back what this process took for itself: its credentials, and its token if it logged in."""
@@ -188,7 +253,7 @@ class Secrets:
     def _adopt(self, vault: Vault) -> None:
         if vault != self.vault:
             self.vault, self.token, self._connection, self._login = vault, None, None, None
-            self.absent = {}
+            self.absent, self._counted = {}, 0
 
     def _refresh(self, wanted: Mapping[Location, bool], age: float) -> dict[Location, VaultError]:
         """Read what is wanted and not known, or stale; a starting process waits for a Vault to come."""
@@ -196,9 +261,11 @@ class Secrets:
         failures: dict[Location, VaultError] = {}
         told = ""
         while True:
-            failures = self._read(
-                {place: wanted[place] for place in sorted(wanted) if self._unread(place)}, age
-            )
+            failures = self._read_unread(wanted, age)
+            if self.documents and any(failure.kind is Kind.DENIED for failure in failures.values()):
+                with suppress(VaultError):  # the denial stands
+                    if self.replace_lost_token():
+                        failures = self._read_unread(wanted, age)
             waiting = [failure for failure in failures.values() if failure.kind.passing]
             if not waiting or self.clock() >= until:
                 break
@@ -206,8 +273,8 @@ class Secrets:
                 told = waiting[0].message
                 self.progress(f"fluentpro: waiting up to {self.vault.startup_wait:g} s for Vault: {told}")
             time.sleep(min(PAUSE, max(until - self.clock(), 0.01)))
-        for place in wanted:
-            self.problems.pop(place, None)
+        if waiting:
+            self.problems[None] = waiting[0]
         for place, failure in failures.items():
             if failure.kind is Kind.MISSING:
                 self.absent[place] = failure
@@ -216,8 +283,13 @@ class Secrets:
                 self.problems[place] = failure
         return failures | {place: self.absent[place] for place in wanted if place in self.absent}
 
+    def _read_unread(self, wanted: Mapping[Location, bool], age: float) -> dict[Location, VaultError]:
+        return self._read({place: wanted[place] for place in sorted(wanted) if self._unread(place)}, age)
+
     def _unread(self, place: Location) -> bool:
         if place in self.fresh:
+            return False
+        if place in self.documents and place.leased and not place.static and not self.taking:
             return False
         return place in self.stale or not (place in self.documents or place in self.absent)
 
@@ -229,7 +301,6 @@ class Secrets:
         except VaultError as failure:
             self.problems[None] = failure
             return dict.fromkeys(places, failure)
-        self.problems.pop(None, None)
         failures: dict[Location, VaultError] = {}
         now = self.clock()
         with ThreadPoolExecutor(min(AT_ONCE, len(places)), thread_name_prefix="vault-read") as pool:
@@ -242,6 +313,8 @@ class Secrets:
                     self.fresh[place] = future.result()
                     self.absent.pop(place, None)
                     self.answered_at = time.time()
+                    self.problems.pop(None, None)
+                    self.problems.pop(place, None)
                 except VaultError as failure:
                     failures[place] = failure
         return failures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,9 @@ from fluentpro.process import runtime
 from fluentpro.schema import Config
 
 ALIAS = "default"
+
+doubted: list[Callable[[], None]] = []
+"""Told when a connection can't be made: is its credential still good?"""
 
 
 def check(old: Snapshot[Config] | None, new: Snapshot[Config]) -> Sequence[Diagnostic]:
@@ -47,6 +50,12 @@ def drain() -> None:
     """Let the pool's connections go, each when nobody uses it: new ones have the new settings."""
     if pool := _pools().get(ALIAS):
         pool.drain()
+
+
+def doubt() -> None:
+    """A connection can't be made."""
+    for tell in doubted:
+        tell()
 
 
 def follow(**_: Any) -> None:

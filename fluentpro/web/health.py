@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from fluentpro.config.runtime import Runtime
@@ -15,11 +15,15 @@ from fluentpro.health.checker import Checker, Timing
 from fluentpro.health.probes import Probes
 from fluentpro.process import runtime, secrets
 from fluentpro.schema import Config
+from fluentpro.web import database as database_module
 from fluentpro.web.database import follow
 
 if TYPE_CHECKING:
     from fluentpro.vault.keeper import Keeper
 
+ALL_APPLIED = Observation(Status.PASS, "all applied")
+_migrated: object = None
+"""The settings of the database that was found to have all its tables."""
 STUCK = 10.0
 """Seconds beyond `reload.poll_interval` without a look at the files, after which the watch is stuck."""
 
@@ -61,15 +65,21 @@ def database() -> Observation:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             cursor.fetchone()
+    except DatabaseError:
+        database_module.doubt()
+        raise
     finally:
         connection.close()
     return Observation(Status.PASS, f"{connection.vendor} answers")
 
 
 def migrations() -> Observation:
-    """Whether the database has the tables that this code expects."""
+    """Whether the database has the tables that this code expects; once it has, it is not asked again."""
+    global _migrated  # noqa: PLW0603 # belongs to the process's database, as its connections do
     follow()
     connection = connections[DEFAULT_DB_ALIAS]
+    if connection.settings_dict is _migrated:
+        return ALL_APPLIED
     try:
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -80,7 +90,8 @@ def migrations() -> Observation:
         return Observation(
             Status.FAIL, f"{len(plan)} not applied: run `manage.py migrate`", {"missing": names}
         )
-    return Observation(Status.PASS, "all applied")
+    _migrated = connection.settings_dict
+    return ALL_APPLIED
 
 
 def _timing() -> Timing:

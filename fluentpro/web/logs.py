@@ -83,6 +83,8 @@ def set_level(level: str) -> None:
     requests.filters = [_has_traceback]
     logging.getLogger("django.server").propagate = True
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    # At DEBUG it writes out what each template is filled with: the page for errors has local variables.
+    logging.getLogger("django.template").setLevel(max(logging.getLevelName(level), logging.INFO))
 
 
 def _has_traceback(record: logging.LogRecord) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fluentpro.process import boot, runtime
 from fluentpro.schema import Config
@@ -12,6 +13,7 @@ ROOT_URLCONF = "fluentpro.web.urls"
 WSGI_APPLICATION = "fluentpro.web.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGGING_CONFIG = None  # fluentpro.web.logs
+DEFAULT_EXCEPTION_REPORTER = "fluentpro.web.errors.Reporter"
 USE_TZ = True
 SECURE_REDIRECT_EXEMPT = [r"^health"]
 X_FRAME_OPTIONS = "DENY"
@@ -119,6 +121,8 @@ def database_settings(database: Database) -> dict[str, Any]:
         options = {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": options}
     if database.pool_max:
+        from fluentpro.web.postgresql import Connection
+
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": database.name,
@@ -127,6 +131,7 @@ def database_settings(database: Database) -> dict[str, Any]:
             "OPTIONS": {
                 "pool": {
                     "conninfo": conninfo,
+                    "connection_class": Connection,
                     "min_size": database.pool_min,
                     "max_size": database.pool_max,
                     "timeout": database.pool_timeout,
@@ -173,11 +178,20 @@ def _cache(config: Config) -> dict[str, Any]:
     location = redis.location(redis.cache_db)
     if location is None:
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", **common}
-    limits = {"socket_connect_timeout": redis.connect_timeout, "socket_timeout": redis.socket_timeout}
+    options: dict[str, Any] = {
+        "socket_connect_timeout": redis.connect_timeout,
+        "socket_timeout": redis.socket_timeout,
+    }
+    parts = urlsplit(location)
+    if parts.password:  # Django hides what is called a password, and would show it in an address
+        options["password"] = unquote(parts.password)
+        user, _, host = parts.netloc.rpartition("@")
+        name = user.partition(":")[0]
+        location = urlunsplit(parts._replace(netloc=f"{name}@{host}" if name else host))
     return {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": location,
-        "OPTIONS": limits,
+        "OPTIONS": options,
         **common,
     }
 

@@ -1,11 +1,10 @@
 # What an operator may do, in one environment: rotate its secrets, and let its processes in.
 # {env} is filled in by `fluentpro vault bootstrap`.
 
-# Write new versions. `options` must be given, for that is where check-and-set stands: a write says
-# which version it replaces, and is refused if somebody else was faster.
+# Write new versions, with check-and-set: a write says which version it replaces, and is refused if
+# somebody else was faster. A document is written whole, so what stays as it is has to be read.
 path "kv/data/fluentpro/{env}/*" {
-  capabilities        = ["create", "update", "read"]
-  required_parameters = ["data", "options"]
+  capabilities = ["create", "update", "read"]
 }
 path "kv/metadata/fluentpro/{env}/*" {
   capabilities = ["read", "list"]

@@ -62,6 +62,8 @@ def test_a_warning_goes_to_standard_error_and_changes_no_status(project: Project
     named = ("DJANGO__SECRET_KEY", "OPERATIONS__TOKEN", "DATABASE__PASSWORD", "EMAIL__PASSWORD")
     secrets = {name: value for name, value in SECRETS.items() if name.endswith(named)}
     (project.root / ".secrets.local.toml").unlink()
+    with (project.root / "settings/production.toml").open("a") as file:
+        file.write('\n[openai]\napi_key = "@vault kv/fluentpro/production/openai#api_key"\n')
     result = project.run("check", ENV_FOR_DYNACONF="production", FLUENTPRO_VAULT__ENABLED="false", **secrets)
     assert (result.returncode, result.stdout.count("\n")) == (0, 1), result.stderr
     assert "CFG300" in result.stderr

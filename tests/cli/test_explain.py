@@ -128,12 +128,12 @@ def test_a_required_setting_that_nothing_gives_is_missing(bare: Project) -> None
     assert "CFG201" in result.stdout
 
 
-def test_a_reference_that_nothing_resolved_is_named_as_one(bare: Project) -> None:
-    result = bare.run(
-        "explain", "email.password", ENV_FOR_DYNACONF="production", FLUENTPRO_VAULT__ENABLED="false"
-    )
-    assert "email.password = unset" in result.stdout
-    assert "a reference that is not resolved" in result.stdout
+def test_a_reference_that_nothing_resolved_is_named_as_one(project: Project, invoke: Invoke) -> None:
+    text = '[openai]\napi_key = "@vault kv/fluentpro/{env}/openai#api_key"\n'
+    project.write("settings.local.toml", text)
+    said = invoke("explain", "openai.api_key").stdout
+    assert "openai.api_key = unset" in said
+    assert "settings.local.toml:2:11, a reference that is not resolved" in said
 
 
 @pytest.mark.parametrize(

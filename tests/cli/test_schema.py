@@ -12,11 +12,11 @@ from click.testing import Result
 from jsonschema import Draft202012Validator
 
 from fluentpro.cli.schema import editors, env_template, markdown
-from fluentpro.config import reference
+from fluentpro.config import manual
 from fluentpro.config.environment import convert, read_variables, variable
 from fluentpro.config.fields import Setting, Table, setting, settings_of, tables_of
 from fluentpro.config.jsonschema import json_schema, node_of
-from fluentpro.config.reference import words
+from fluentpro.config.manual import words
 from fluentpro.schema import Config
 from tests.cli.project import FILES, ROOT, Project
 
@@ -193,8 +193,8 @@ def test_any_type_has_words(name: str, said: str) -> None:
 
 
 def test_a_setting_without_a_default_says_so_and_a_list_with_commas_is_json() -> None:
-    assert "- Default: none: it must be set" in reference.markdown(Outer, "#")
-    template = reference.env_template(Outer, "")
+    assert "- Default: none: it must be set" in manual.markdown(Outer, "#")
+    template = manual.env_template(Outer, "")
     assert "#FLUENTPRO_INNER__FEW=\n" in template
     assert '#FLUENTPRO_INNER__NAMES=["a,b", "c"]\n' in template
 

@@ -96,7 +96,7 @@ def taken(number: int) -> Iterator[None]:
 def test_up_brings_a_fresh_clone_to_work_and_ctrl_c_ends_it_all(
     bare: Project, start: Callable[..., Service], port: int
 ) -> None:
-    service = start("up", "--port", str(port), port=port)
+    service = start("up", "--no-stack", "--port", str(port), port=port)
     service.listen()
     said = service.said.splitlines()
     assert said[0] == f"wrote {bare.root / '.secrets.local.toml'} with generated secrets"
@@ -113,10 +113,10 @@ def test_up_brings_a_fresh_clone_to_work_and_ctrl_c_ends_it_all(
 def test_up_a_second_time_has_nothing_to_set_up(
     bare: Project, start: Callable[..., Service], port: int
 ) -> None:
-    first = start("up", "--port", str(port), port=port)
+    first = start("up", "--no-stack", "--port", str(port), port=port)
     first.listen()
     first.interrupt()
-    second = start("up", PORT=str(port), port=port)
+    second = start("up", "--no-stack", PORT=str(port), port=port)
     second.listen()
     assert f"FluentPro (development) serves at http://127.0.0.1:{port}\n" in second.said
     assert "wrote" not in second.said
@@ -182,7 +182,8 @@ def test_the_port_of_the_command_line_stands_above_every_other(project: Project,
 
 
 def test_a_database_that_can_not_be_migrated_is_told_without_a_traceback(project: Project, port: int) -> None:
-    result = project.run("up", "--port", str(port), FLUENTPRO_DATABASE__NAME="no/such/folder/db")
+    words = ("up", "--no-stack", "--port", str(port))
+    result = project.run(*words, FLUENTPRO_DATABASE__NAME="no/such/folder/db")
     assert result.returncode == 69
     assert "the database can't be migrated: " in result.stderr
     assert "Traceback" not in result.stderr

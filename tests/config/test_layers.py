@@ -21,7 +21,8 @@ from fluentpro.config.snapshot import Candidate, Layer
 from fluentpro.config.toml import parse
 from tests.config.world import ENVIRONMENTS, GOOD, Small, World, values
 
-ORDER = ("settings.toml", "settings/development.toml", "settings.local.toml", ".secrets.local.toml")
+SECOND = (".secrets.toml", ".stack/settings.toml", "settings.local.toml", ".secrets.local.toml")
+ORDER = ("settings.toml", "settings/development.toml", *SECOND)
 
 
 def at(table: Any, path: tuple[str, ...]) -> Any:
@@ -32,13 +33,15 @@ def at(table: Any, path: tuple[str, ...]) -> Any:
 
 def test_a_higher_file_wins_and_a_variable_wins_over_all(world: World) -> None:
     path, environ = ("database", "port"), {"FLUENTPRO_DATABASE__PORT": "9"}
-    for number, name in enumerate(ORDER, 1):
+    used = tuple(name for name in ORDER if name != ".secrets.toml")  # no backend: nobody reads references
+    world.write({".secrets.toml": "[database]\nport = 1\n"})
+    for number, name in enumerate(used, 1):
         world.write({name: f"{GOOD.get(name, '')}\n[database]\nport = {number}\n"})
         assert world.snapshot().config.database.port == number
         winner = world.load().winner(path)
         assert winner
         assert winner.origin.source == name
-        assert [origin.source for _, origin in winner.shadows] == list(reversed(ORDER[: number - 1]))
+        assert [origin.source for _, origin in winner.shadows] == list(reversed(used[: number - 1]))
     assert world.snapshot(environ).config.database.port == 9
 
 
@@ -59,8 +62,8 @@ def test_tables_merge_by_key_and_lists_replace(world: World) -> None:
     ("environment", "names"),
     [
         ("", ORDER),
-        ("testing", ("settings.toml", "settings/testing.toml", *ORDER[2:])),
-        ("production", ("settings.toml", "settings/production.toml", ".secrets.toml", *ORDER[2:])),
+        ("testing", ("settings.toml", "settings/testing.toml", SECOND[0], *SECOND[2:])),
+        ("production", ("settings.toml", "settings/production.toml", SECOND[0], *SECOND[2:])),
     ],
 )
 def test_an_environment_has_files_of_its_own(world: World, environment: str, names: tuple[str, ...]) -> None:

@@ -178,7 +178,9 @@ CAUSES: Mapping[str, Cause] = {
     "CFG203": _in_development('level = "INFO"', 'level = "INFOS"'),
     "CFG204": _in_development('engine = "sqlite"', 'engine = "sqlite"\nport = 80000'),
     "CFG205": _in_development("debug = true", 'debug = true\ntime_zone = "Mars/Phobos"'),
-    "CFG300": Cause(environ=DEPLOYED),
+    "CFG300": _in_development(
+        "[database]", '[openai]\napi_key = "@vault kv/fluentpro/{env}/openai#api_key"\n\n[database]'
+    ),
     "CFG302": Cause(environ={**VAULT, "FLUENTPRO_VAULT__ADDRESS": "http://127.0.0.1:1"}),
     "CFG311": Cause(
         edits={".secrets.toml": ("kv/fluentpro/{env}/auth0#client_secret", "kv/fluentpro/{env}/auth0")},

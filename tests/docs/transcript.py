@@ -31,6 +31,7 @@ from tests.docs.pages import ROOT, Fence, Page, fits
 MARK = "\x1e"
 COPIED = (
     "settings",
+    "secrets",
     "settings.toml",
     ".secrets.toml",
     "manage.py",

@@ -10,11 +10,22 @@ import threading
 import time
 from pathlib import Path
 
-from fluentpro.config.store import Result
+from fluentpro.config.snapshot import Snapshot
+from fluentpro.config.store import Listener, Result
 from fluentpro.process import boot, current, runtime
+from fluentpro.schema import Config
 from tests.support.project import SETTINGS, Project, changed
 
 CHILDREN = 20
+HALVES = ["", ""]
+"""What a listener makes of each swap, one half after the other."""
+
+
+def make_halves(_: object, new: Snapshot[Config]) -> None:
+    """Take as long as a listener may that makes things anew."""
+    HALVES[0] = new.config.site.name
+    time.sleep(0.01)
+    HALVES[1] = new.config.site.name
 
 
 def child(project: Project, number: int) -> dict[str, object]:
@@ -23,7 +34,7 @@ def child(project: Project, number: int) -> dict[str, object]:
     answer: dict[str, object] = {
         "threads": threading.active_count(),
         "started": process.started,
-        "whole": current().site.name == current().site.banner,
+        "whole": current().site.name == current().site.banner and HALVES[0] == HALVES[1],
         "reloaded": process.store.reload("child").result is not Result.REFUSED,
     }
     process.stop()  # the parent's watch is not this process's to end
@@ -59,6 +70,7 @@ def main(root: Path) -> None:
     project, stop, count = Project(root), threading.Event(), 0
     boot()
     process = runtime()
+    process.store.listeners = [Listener("halves", make_halves)]
     process.start()
 
     def write() -> None:

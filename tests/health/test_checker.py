@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -39,10 +40,8 @@ class Dependency:
         self.hangs.wait()
         self.tries += 1
         self.at_once -= 1
-        try:
+        with suppress(queue.Empty):
             self.last = self.told.get_nowait()
-        except queue.Empty:
-            pass
         if isinstance(self.last, type):
             raise self.last("with a canary in its text")
         return self.last

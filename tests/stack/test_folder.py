@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fluentpro.stack.errors import StackError
-from fluentpro.stack.folder import PORTS, Folder, free_port, is_free
+from fluentpro.stack.folder import PORTS, Folder, forget_dead, free_port, is_free
 
 HOLD = """
 import sys
@@ -95,6 +96,26 @@ def test_a_killed_process_leaves_no_lock_behind(folder: Folder) -> None:
         other.kill()
     with folder.locked():
         pass
+
+
+def test_the_settings_of_a_stack_are_forgotten_once_nobody_holds_it(folder: Folder) -> None:
+    settings = folder.write("settings.toml", "# here\n")
+    with folder.locked():
+        assert folder.holder() == str(os.getpid())
+        forget_dead(folder.path.parent)
+        assert settings.exists()
+    command = [sys.executable, "-c", HOLD, str(folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        assert folder.holder() == str(other.pid)
+        forget_dead(folder.path.parent)
+        assert settings.exists()
+        other.kill()
+    assert folder.holder() == ""
+    forget_dead(folder.path.parent)
+    assert not settings.exists()
+    forget_dead(folder.path.parent)
 
 
 def test_one_process_does_not_take_the_folder_twice(folder: Folder) -> None:

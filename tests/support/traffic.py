@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
-from tests.support.server import Server
+from tests.support.server import CONTEXT, Server
 from tests.support.waiting import eventually
 
 
@@ -37,16 +37,22 @@ class Seen:
 
 
 @contextmanager
-def traffic(server: Server, readers: int = 2, path: str = "/api/v1/about") -> Iterator[Seen]:
+def traffic(
+    server: Server,
+    readers: int = 2,
+    path: str = "/api/v1/about",
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[Seen]:
     """Readers over HTTP; every answer must be a 200, and come."""
     seen, stop = Seen(), threading.Event()
+    # A connection of its own for each request: kept ones would stay with one worker.
+    headers = {"Connection": "close", **(headers or {})}
 
     def read() -> None:
-        with httpx.Client(base_url=server.url, timeout=10, trust_env=False, verify=False) as client:
+        with httpx.Client(base_url=server.url, timeout=10, trust_env=False, verify=CONTEXT) as client:
             while not stop.is_set():
                 try:
-                    # A connection of its own for each: kept ones would stay with one worker.
-                    answer = client.get(path, headers={"Connection": "close"})
+                    answer = client.get(path, headers=headers)
                 except httpx.TransportError as error:
                     seen.failures.append(repr(error))
                 else:

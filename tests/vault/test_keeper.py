@@ -212,3 +212,54 @@ def test_a_token_at_its_longest_life_is_replaced_before_it_ends(bao: Bao, tmp_pa
         assert process.warnings == []  # it never failed: the new one came while the old one lived
     finally:
         process.keeper.stop()
+
+
+def test_what_nothing_refers_to_any_more_is_forgotten(process: Process) -> None:
+    place = Location(process.mount, "app")
+    assert place in process.secrets.documents
+    text = (process.root / "settings.toml").read_text().partition("[app]")[0]
+    (process.root / "settings.toml").write_text(f'{text}[app]\nkey = "plain"\n')
+    process.store.reload("file")
+    assert process.key == "plain"
+    assert process.secrets.known() == ()
+    assert process.secrets.stale == set()
+
+
+def test_a_vault_that_is_down_is_told_once_and_asked_ever_more_rarely(own: Process) -> None:
+    """Between two tries nothing was heard, and so nothing has become better."""
+    own.bao.root.sys.seal()
+    eventually(lambda: None in own.secrets.problems, within=5)
+    before = own.secrets.connect().requests
+    throughout(lambda: None in own.secrets.problems, seconds=1)
+    assert own.secrets.connect().requests - before < 10
+    assert len([warning for warning in own.warnings if "sealed" in warning]) == 1
+
+
+def test_a_secret_that_nobody_wrote_is_no_problem_once_it_may_be_asked_for_again(
+    bao: Bao, tmp_path: Path
+) -> None:
+    mount = bao.mount()
+    allowed = f'path "{mount}/*" {{ capabilities = ["read"] }}'
+    policy = bao.policy(allowed)
+    token = str(bao.root.auth.token.create(policies=[policy])["auth"]["client_token"])
+    process = run(bao, tmp_path, token, mount=mount)
+    try:
+        text = (tmp_path / "settings.toml").read_text()
+        (tmp_path / "settings.toml").write_text(f'{text}token = "@vault {mount}/later#token"\n')
+        process.store.reload("file")
+        bao.root.sys.create_or_update_policy(policy, 'path "nothing" { capabilities = ["read"] }')
+        eventually(lambda: Location(mount, "later") in process.secrets.problems, within=5)
+        bao.root.sys.create_or_update_policy(policy, allowed)
+        eventually(lambda: process.secrets.problems == {}, within=10)
+    finally:
+        process.keeper.stop()
+
+
+def test_a_master_that_is_told_twice_in_a_moment_has_the_second_as_well(process: Process) -> None:
+    """Nobody tells it a third time: it asks whenever it is told, not only now and then."""
+    process.keeper.stop()
+    process.bao.put(process.mount, "app", key="second")
+    process.keeper.catch_up(credentials=False)
+    process.bao.put(process.mount, "app", key="third")
+    process.keeper.catch_up(credentials=False)
+    assert process.key == "third"

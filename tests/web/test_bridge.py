@@ -78,7 +78,7 @@ def test_the_new_key_signs_at_once(inside: Inside) -> None:
     new = token_hex(32)
     rotate(inside, new, inside.project.secret_key)
     assert signing.Signer(key=new).unsign(signing.Signer().sign("x")) == "x"
-    assert settings.SECRET_KEY == new
+    assert new == settings.SECRET_KEY
 
 
 @pytest.mark.parametrize("fresh", [False, True], ids=["to and fro", "to new ones"])

@@ -63,7 +63,7 @@ def test_from_sigterm_on_it_is_not_ready_and_serves_while_others_notice(
         health = server.get("/health", server.bearer)
         assert (health.status_code, health.json()["draining"]) == (503, True)
         os.kill(min(server.children()), signal.SIGKILL)
-        eventually(lambda: server.agreed(), within=3)
+        eventually(server.agreed, within=3)
         assert server.get("/health/ready").status_code == 503, "a worker that comes up now knows it, too"
         assert time.monotonic() - began < 3, "all of that was within the delay"
         connection.settimeout(10)
