@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -127,6 +128,7 @@ def boot() -> Snapshot[Config]:
     snapshot = runtime().store.start()
     if known := secrets():
         known.commit()
+        atexit.register(known.close)  # a child has none of what its parent took, and gives none of it back
     return snapshot
 
 

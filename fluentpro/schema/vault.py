@@ -51,7 +51,7 @@ class Vault(Table):
     )
     poll_interval: float = setting(
         1.0,
-        meaning="How often the whole fleet together asks for newer secret versions.",
+        meaning="How often each process asks for newer versions of its secrets.",
         unit="s",
         ge=0.05,
         le=3600,

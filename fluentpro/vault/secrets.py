@@ -200,7 +200,10 @@ class Secrets:
                 self.documents = self.documents | {place: replace(held, lease=longer)}
 
     def close(self) -> None:
-        """Give back what this process took for itself: its credentials, and its token if it logged in."""
+        """Give back what this process took for itself: its credentials, and its token if it logged in.
+
+        A second call does nothing.
+        """
         with self._lock:
             mine = os.getpid()
             if self._connection is None or self._connection.pid != mine:
@@ -213,6 +216,7 @@ class Secrets:
                     self._connection.ask(
                         "the end of the token", lambda client: client.auth.token.revoke_self()
                     )
+            self._connection, self.token = None, None
 
     def give_back(self, lease: Lease) -> None:
         """End a credential's life, if it was this process that took it."""

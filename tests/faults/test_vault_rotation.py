@@ -29,7 +29,7 @@ def test_a_database_credential_changes_under_load_and_no_request_fails(
     safe: Safe, launch: Launch, times: int, variables: dict[str, str]
 ) -> None:
     """Fault 25: each request reads the database; the old users are gone, and not too many at any time."""
-    safe.change_role(default_ttl="2s", max_ttl="1h")
+    safe.change_role(default_ttl="4s", max_ttl="1h")
     person = safe.session()
     known, came, most = safe.users(), set[str](), 0
     server = launch(**safe.variables | variables)
@@ -39,7 +39,7 @@ def test_a_database_credential_changes_under_load_and_no_request_fails(
             came |= connections.keys() - known
             most = max(most, sum(connections.values()))
             assert len(users) <= 3 * server.workers + 1
-            assert not seen.failures, seen.failures[0]
+            assert not seen.failures, server.output[-20:]
         seen.grows()
     assert most <= 2 * server.workers * 5, "each has a pool of four, and what it drains"
     assert server.successful()

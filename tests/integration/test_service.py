@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+
+import httpx
+import pytest
 
 from tests.conftest import Launch
 from tests.support.project import Project
@@ -96,3 +102,41 @@ def test_with_the_watch_switched_off_changes_wait_for_a_hangup(project: Project,
     eventually(lambda: server.serves("waits"))
     (line,) = server.events("config.applied")
     assert (line["trigger"], line["pid"]) == ("SIGHUP", server.process.pid)
+
+
+def listens(address: str) -> bool:
+    """Whether this machine has an address of its own like that."""
+    try:
+        with closing(socket.socket(socket.AF_INET6)) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not listens("::1"), reason="there is no IPv6 here")
+def test_it_can_listen_on_an_ipv6_address(project: Project, launch: Launch) -> None:
+    project.set("server.host", "::1")
+    server = launch(ready=False)
+    answer = eventually(lambda: httpx.get(f"http://[::1]:{server.port}/health/live", trust_env=False))
+    assert answer.json() == {"status": "pass"}
+
+
+READY = """
+import socket
+from fluentpro.process import boot
+from fluentpro.web.server import serve
+
+def ready():
+    socket.create_connection(("127.0.0.1", boot().config.server.port)).close()
+    print('{"event": "told"}', flush=True)
+
+boot()
+serve(ready)
+"""
+
+
+def test_whoever_serves_is_told_when_connections_are_taken(project: Project, launch: Launch) -> None:
+    # The command, which comes behind the launcher, is no more than an argument here.
+    server = launch(workers=1, launcher=(sys.executable, "-c", READY))
+    assert server.events("told")

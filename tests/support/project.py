@@ -21,8 +21,8 @@ level = "INFO"
 format = "json"
 
 [health]
-interval = 0.5
-timeout = 0.4
+interval = 1.0
+timeout = 0.9
 
 # Nothing is found by asking now and then: an event that is missed fails a test.
 [reload]

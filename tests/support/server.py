@@ -54,7 +54,7 @@ class Server:
             self._launch()
             try:
                 if ready:
-                    eventually(self._is_up, within=30)
+                    eventually(self._is_up, within=60)
             except (AssertionError, EOFError):
                 self.end()
                 if self.process.returncode == TAKEN:
@@ -120,7 +120,7 @@ class Server:
         """Send a signal to the master."""
         self.process.send_signal(sig)
 
-    def wait(self, within: float = 20.0) -> int:
+    def wait(self, within: float = 30.0) -> int:
         """The exit status, once it has ended and all was read."""
         status = self.process.wait(within)
         for reader in self._readers:

@@ -11,7 +11,7 @@ import httpx
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], within: float = 10.0, every: float = 0.01) -> T:
+def eventually(condition: Callable[[], T], within: float = 20.0, every: float = 0.01) -> T:
     """The condition's first true answer; fails with its last word if there is none `within` so many s."""
     until, last = time.monotonic() + within, ""
     while True:

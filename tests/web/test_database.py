@@ -111,6 +111,6 @@ def test_what_was_refused_for_the_worlds_sake_is_tried_again(server: Server) -> 
     server.project.set("database.name", "later.sqlite3")
     eventually(lambda: server.refuses(kept, "CFG501"))
     shutil.copy(server.project.root / "testing.sqlite3", server.project.root / "later.sqlite3")
-    eventually(lambda: server.successful() and server.agreed() not in ("", kept), within=20)
+    eventually(lambda: server.successful() and server.agreed() not in ("", kept))
     assert {line["trigger"] for line in server.events("config.applied")} == {"retry"}
     assert len(server.refusals()) == server.workers

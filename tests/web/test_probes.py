@@ -115,7 +115,7 @@ def test_a_database_that_hangs_makes_it_not_ready_and_alive_until_it_answers_aga
         assert "no answer for" in server.check("database")["observation"]
         assert server.get("/health/startup").status_code == 200, "it did start"
     assert list(dict.fromkeys(seen)) == ["pass", "warn", "fail"], "one failure is none"
-    eventually(lambda: ready() == "pass", within=20)
+    eventually(lambda: ready() == "pass")
     assert seen[-2:] in (["fail", "pass"], ["warn", "pass"])
     assert not [line for line in server.lines() if "Traceback" in str(line)]
 
@@ -146,4 +146,4 @@ def test_a_service_whose_database_never_answered_is_alive_and_not_ready(
             seen.grows()
         assert server.get("/health", server.bearer).status_code == 503
         server.signal(15)
-        assert server.wait(15) == 0, "nor does it hold up the end"
+        assert server.wait() == 0, "nor does it hold up the end"

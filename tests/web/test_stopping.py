@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -22,7 +21,7 @@ BODY = b"username=nobody&password=nothing"
 @contextmanager
 def half_a_request(server: Server) -> Iterator[socket.socket]:
     """A request that a thread of a worker waits for the rest of."""
-    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=60)) as connection:
         head = (
             "POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
             f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(BODY)}\r\n\r\n"
@@ -51,10 +50,9 @@ def patient(project: Project, launch: Launch) -> Server:
 def test_from_sigterm_on_it_is_not_ready_and_serves_while_others_notice(
     project: Project, launch: Launch
 ) -> None:
-    project.set("server.drain_delay", 3)
+    project.set("server.drain_delay", 60)
     server = launch()
-    with half_a_request(server) as connection:
-        began = time.monotonic()
+    with half_a_request(server):
         server.signal(signal.SIGTERM)
         ready = eventually(lambda: (answer := server.get("/health/ready")).status_code == 503 and answer)
         assert ready.json() == {"status": "fail"}
@@ -63,11 +61,19 @@ def test_from_sigterm_on_it_is_not_ready_and_serves_while_others_notice(
         health = server.get("/health", server.bearer)
         assert (health.status_code, health.json()["draining"]) == (503, True)
         os.kill(min(server.children()), signal.SIGKILL)
-        eventually(server.agreed, within=3)
-        assert server.get("/health/ready").status_code == 503, "a worker that comes up now knows it, too"
-        assert time.monotonic() - began < 3, "all of that was within the delay"
-        connection.settimeout(10)
-    assert server.wait(20) == 0
+        eventually(server.agreed)
+        for _ in range(10):
+            assert server.get("/health/ready").status_code == 503, "a worker that comes up now knows it, too"
+        server.signal(signal.SIGTERM)  # no more patience
+        assert server.wait() == 0
+
+
+def test_the_end_comes_when_others_had_the_time_to_notice(project: Project, launch: Launch) -> None:
+    project.set("server.drain_delay", 1)
+    server = launch()
+    server.signal(signal.SIGTERM)
+    eventually(server.is_shut)
+    assert server.wait() == 0
 
 
 def test_a_request_that_is_on_its_way_is_answered(patient: Server) -> None:
@@ -78,7 +84,7 @@ def test_a_request_that_is_on_its_way_is_answered(patient: Server) -> None:
         answer = rest_of(connection)
     assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
     assert b"X-Config-Digest: " in answer
-    assert patient.wait(20) == 0
+    assert patient.wait() == 0
 
 
 def test_a_second_sigterm_ends_it_at_once(patient: Server) -> None:
@@ -86,13 +92,13 @@ def test_a_second_sigterm_ends_it_at_once(patient: Server) -> None:
         patient.signal(signal.SIGTERM)
         eventually(patient.is_shut)
         patient.signal(signal.SIGTERM)
-        assert patient.wait(10) == 0
+        assert patient.wait() == 0
 
 
 def test_control_c_ends_it_at_once(patient: Server) -> None:
     with half_a_request(patient):
         os.killpg(patient.process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-        assert patient.wait(10) == 0
+        assert patient.wait() == 0
     assert not [line for line in [*patient.output, *patient.errors] if "Traceback" in line]
 
 
@@ -118,6 +124,6 @@ def test_control_c_while_it_still_comes_up_ends_it_without_a_traceback(
     server = launch(workers=3, ready=False)
     eventually(lambda: any(moment in line for line in server.output), within=20, every=0.001)
     os.killpg(server.process.pid, signal.SIGINT)
-    assert server.wait(10) == 0
+    assert server.wait() == 0
     assert not [line for line in [*server.output, *server.errors] if "Traceback" in line]
     assert not server.children()
