@@ -62,7 +62,7 @@ def test_a_replacement_starts_on_the_last_good_configuration_while_a_file_is_bro
         kill_one(server)
         eventually(lambda: server.agreed() == kept)
     assert server.get("/api/v1/about", {"Host": "good.example"}).json()["banner"] == "good"
-    assert server.get("/health/ready").json() == {"status": "warn"}
+    eventually(lambda: server.get("/health/ready").json() == {"status": "warn"})
     project.restore()
     eventually(lambda: server.successful() and server.agreed() != kept)
 

@@ -33,7 +33,7 @@ def test_each_of_three_saves_by_backup_and_rename_is_seen(server: Server) -> Non
             path.write_text(text)
             backup.unlink()
             eventually(lambda banner=f"saved {count}": server.serves(banner) and server.successful())
-        seen.grows()
+            seen.grows()
     assert seen.values("banner")[1:] == ["saved 0", "saved 1", "saved 2"]
 
 
@@ -51,7 +51,7 @@ def test_each_swap_of_a_mounted_volume_is_seen_whole(project: Project, launch: L
                 }
             )
             eventually(lambda banner=f"banner {count}": server.serves(banner))
-        seen.grows()
+            seen.grows()
     pairs = list(dict.fromkeys((body["name"], body["banner"]) for body in seen.bodies))
     assert pairs == [(f"name {count}", f"banner {count}") for count in range(4)]
     assert not server.refusals()

@@ -76,4 +76,4 @@ def test_the_watch_comes_back_when_the_kernel_has_watches_again(exhausted: Calla
         lambda: len(server.events("config.watch_mended")) == server.workers, within=2 * AGAIN + 5, every=0.1
     )
     assert server.check("config-source")["status"] == "pass"
-    assert server.get("/health/ready").json() == {"status": "pass"}
+    eventually(lambda: server.get("/health/ready").json() == {"status": "pass"})

@@ -184,10 +184,10 @@ class Server:
         return found
 
     def is_shut(self) -> bool:
-        """Whether nobody takes connections where it served."""
+        """Whether connections are refused where it served."""
         try:
             self.get("/health/live")
-        except httpx.TransportError:
+        except httpx.ConnectError:
             return True
         return False
 

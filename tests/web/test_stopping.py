@@ -24,11 +24,16 @@ def half_a_request(server: Server) -> Iterator[socket.socket]:
     with closing(socket.create_connection(("127.0.0.1", server.port), timeout=60)) as connection:
         head = (
             "POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            f"Cookie: csrftoken={'c' * 32}\r\n"  # so that Django reads the body to find its twin
             f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(BODY)}\r\n\r\n"
         )
         connection.sendall(head.encode() + BODY[:10])
         # It was begun before any request that comes after it and is answered, by this one worker.
         assert server.get("/health/live").status_code == 200
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(60)
         yield connection
 
 

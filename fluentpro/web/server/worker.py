@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -56,13 +57,23 @@ class FollowingWorker(ThreadWorker):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
     def run(self) -> None:
-        """Serve; in the end, let no thread of ours outlive the interpreter."""
+        """Serve; in the end, let no thread of ours outlive the interpreter, and wait for no client."""
         try:
             super().run()
         finally:
             from fluentpro.web import wsgi
 
             wsgi.stop()
+            if self.nr_conns and sys.exc_info()[0] in (None, SystemExit):
+                logging.shutdown()
+                os._exit(0)  # else Python would wait for each thread, and it for the rest of a request
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Take connections or not; at the end, let them be refused instead of waiting for nobody."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """End at once. It is heard once: a second end in the middle of the first would be an error."""
