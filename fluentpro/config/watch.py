@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+# What `watchfiles.watch` is made of, one floor below it: `watch` does not say when its watches are in
+# place, and what changed between the first look and that moment would go unseen.
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from fluentpro.config.files import Fingerprint
