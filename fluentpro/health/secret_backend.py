@@ -21,9 +21,9 @@ def secret_backend(
         return Verdict(NAME, Status.PASS, False, "no Vault is enabled")
     moment, problems = clock(), dict(secrets.problems)
     leases = {
-        str(place): document.lease.remaining(moment)
+        str(place): loan.remaining(moment)
         for place, document in sorted(secrets.documents.items())
-        if document.lease and document.lease.id  # a static role's password lives until Vault changes it
+        if (loan := document.loan)
     }
     trouble = problems.get(None) or next((item for item in problems.values() if item.kind.passing), None)
     first = min(leases.values(), default=None)

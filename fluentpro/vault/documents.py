@@ -56,6 +56,11 @@ class Document:
         """What tells this document from a newer one at its place; empty where each read brings a new one."""
         return str(self.version) if self.version else self.rotated
 
+    @property
+    def loan(self) -> Lease | None:
+        """The lease by which Vault ends it; None for a static role's password, which lives until changed."""
+        return self.lease if self.lease and self.lease.id else None
+
 
 def read(connection: Connection, location: Location, clock: float) -> Document:
     """The document at a location; a `VaultError` where there is none, with the policy that a denial lacks."""

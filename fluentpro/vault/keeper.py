@@ -205,9 +205,9 @@ class Keeper:
         """A credential that the Vault took back is to be replaced at once."""
         connection = self.secrets.connect()
         for place, document in self.secrets.documents.items():
-            if document.lease and document.lease.id:
+            if loan := document.loan:
                 try:
-                    if has_ended(connection, document.lease):
+                    if has_ended(connection, loan):
                         self.warn("vault.lease_ended", f"{place} was taken back before its time")
                         self.secrets.stale.add(place)
                 except VaultError as failure:

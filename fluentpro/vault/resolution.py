@@ -67,7 +67,7 @@ class Collected:
             return _said(reference, error)
         path = reference.setting.path
         version = f"@{document.mark}" if document.mark else ""
-        if document.lease and document.lease.id:
+        if document.loan:
             self._own.add(path)
         self._values[path], self._sources[path] = value, f"{pointer}{version}"
         return ()

@@ -121,14 +121,14 @@ class Secrets:
                 self.problems.pop(place, None)
             self.fresh = {}
             replaced = (held for place, held in old.items() if self.documents.get(place) is not held)
-            return [document for document in replaced if document.lease and document.lease.id]
+            return [document for document in replaced if document.loan]
 
     def discard(self) -> list[Document]:
         """The candidate was refused: forget what was read for it; returns the credentials in it."""
         with self._lock:
             dropped = list(self.fresh.values())
             self.fresh = {}
-            return [document for document in dropped if document.lease and document.lease.id]
+            return [document for document in dropped if document.loan]
 
     def connect(self) -> Connection:
         """This process's connection, logged in; a `VaultError` where that can't be."""
@@ -162,7 +162,7 @@ class Secrets:
                 raise
             if old is None or self.connect().token != old.text:
                 held = self.documents.items()
-                self.stale |= {place for place, item in held if item.lease and item.lease.id}
+                self.stale |= {place for place, item in held if item.loan}
 
     def replace_lost_token(self) -> bool:
         """After a denial: log in again if the Vault no longer knows our token; whether we did.

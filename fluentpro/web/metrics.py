@@ -123,8 +123,8 @@ def vault(keeper: Keeper) -> None:
     if secrets.token:
         VAULT_TOKEN.set(secrets.token.remaining(now))
     for place, document in secrets.documents.items():
-        if document.lease and document.lease.id:
-            LEASE.labels(str(place)).set(document.lease.remaining(now))
+        if loan := document.loan:
+            LEASE.labels(str(place)).set(loan.remaining(now))
     judge([secret_backend(secrets)])
 
 
