@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from fluentpro.config.jitter import jitter
 from fluentpro.health.check import Check, Observation, Status, Verdict
 
 JITTER = 0.1
@@ -64,7 +64,7 @@ class _Loop:
 
     def rest(self) -> None:
         """Wait for the next try. The interval is a live setting: it may become shorter meanwhile."""
-        part = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 # spreads load
+        part = jitter(1 - JITTER, 1 + JITTER)
         while (left := self.finished_at + part * self.timing().interval - time.monotonic()) > 0:
             if self.stop.wait(min(left, NAP)):
                 return

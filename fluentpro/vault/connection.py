@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ import hvac
 import requests
 from hvac.adapters import RawAdapter
 
+from fluentpro.config.jitter import jitter
 from fluentpro.vault.errors import Kind, VaultError
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class Connection:
                     return answer
                 raise _failure(what, answer)
             except VaultError as failure:
-                wait = max(random.uniform(0, pause), failure.retry_after)  # noqa: S311 # spreads load
+                wait = max(jitter(0, pause), failure.retry_after)
                 tries += 1
                 if tries > TRIES.get(failure.kind, 0) or self._clock() + wait >= deadline:
                     raise

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fluentpro.config.jitter import jitter
 from fluentpro.config.store import Outcome, Result
 from fluentpro.vault.documents import Document, has_ended, newest
 from fluentpro.vault.errors import Kind, VaultError
@@ -194,7 +194,7 @@ class Keeper:
             if credentials and document.lease and document.lease.renew_at <= now:
                 secrets.stale.add(place)
         if now >= self._next_poll:
-            self._next_poll = now + secrets.vault.poll_interval * random.uniform(0.9, 1.1)  # noqa: S311 # spreads load
+            self._next_poll = now + secrets.vault.poll_interval * jitter(0.9, 1.1)
             if self._doubted:
                 self._doubted = False
                 self._look_at_leases()
@@ -292,4 +292,4 @@ class Keeper:
 
     def _slower(self, longest: float = LONGEST_WAIT) -> float:
         self._backoff = min(max(self._backoff * 2, self.secrets.vault.poll_interval), longest)
-        return self._backoff * random.uniform(0.5, 1.0)  # noqa: S311 # spreads load
+        return self._backoff * jitter(0.5, 1.0)

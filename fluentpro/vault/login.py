@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any, Final
 import hvac
 import requests
 
+from fluentpro.config.jitter import jitter
 from fluentpro.schema.vault import Vault
 from fluentpro.vault.connection import Connection
 from fluentpro.vault.errors import Kind, VaultError
@@ -51,7 +51,7 @@ def due(since: float, lease: float) -> float:
     """When to renew what began at `since` and lives `lease` seconds: two thirds, less some jitter."""
     if not lease:
         return float("inf")
-    return since + lease * (RENEW_AT - random.uniform(0, SPREAD))  # noqa: S311 # spreads load
+    return since + lease * (RENEW_AT - jitter(0, SPREAD))
 
 
 @dataclass(slots=True)
