@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import probes, propagation, reads, reloads, secrets, start
+from benchmarks import credentials, fleet, probes, propagation, reads, reloads, secrets, start
 from benchmarks.support import machine
 from benchmarks.support.table import Row, as_markdown, as_text
 
@@ -27,7 +27,7 @@ each benchmark does. Ratios below 1 are in our favour, except where the target s
 
 BENCHMARKS: dict[str, Any] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (reads, start, propagation, secrets, reloads, probes)
+    for module in (reads, start, propagation, secrets, credentials, reloads, fleet, probes)
 }
 """Modules with `measure`, its `Counts`, and `QUICK` ones."""
 

@@ -10,13 +10,6 @@ project behind gunicorn that reads the file when it starts. The clock stops when
 ended and a request has been answered with the new token. Both services run all the time; the agent goes
 on rendering while ours is measured, and sends no signal then.
 
-Database credentials: the lease of the users that Vault makes is cut to a few seconds, so that every worker
-takes a new user again and again, while people who are logged in read pages of the admin site, each with
-several queries through the pool. Users left are those beyond one a worker, once the workers have taken
-users with a long lease and the old ones' drain is over. That these were given back, and did not just expire,
-shows in how long the longest was there. Not counted is who was there before: a command that ended leaves
-its user to the lease. The same with an agent and SIGHUP is left out: it is the restart above, once more.
-
 Requests at rest are counted by the processes themselves, and extrapolated to an hour.
 """
 
@@ -26,13 +19,12 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.propagation import PATIENCE, replaced, wait_until_applied
 from benchmarks.support import projects, servers
 from benchmarks.support.connections import Connection
-from benchmarks.support.load import Sample, load
 from benchmarks.support.projects import Project
 from benchmarks.support.servers import Server
 from benchmarks.support.table import Row, at_least, ms, percentile, ratio, spread
@@ -40,7 +32,6 @@ from benchmarks.support.vault import Vault, agent, has_told, vault
 
 HEALTH = "/health"
 METRICS = "/metrics"
-PAGE = "/admin/"
 DENIED = 401
 FAST = 0.25
 """Seconds of `vault.poll_interval` against the agent."""
@@ -48,28 +39,7 @@ USUAL = 1.0
 """Seconds of `vault.poll_interval` by default."""
 SLACK = 0.15
 """Seconds beyond the polling period for the 99th percentile."""
-POOL = 4
-"""Connections in the pool of each process, at most."""
-LONG_LEASE = 3600
-"""Seconds that a database user lives when credentials do not change."""
-LOOK = 0.05
-"""Seconds between two looks at the database's users."""
 REQUESTS = "fluentpro_vault_requests_total "
-
-SESSION = """
-import django
-django.setup(set_prefix=False)
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
-user = User.objects.create(username="somebody", is_staff=True, is_superuser=True)
-session = SessionStore()
-session[SESSION_KEY] = str(user.pk)
-session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-session.save()
-print(session.session_key)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,49 +54,17 @@ class Counts:
     """Writes at the usual period."""
     rest: float = 10.0
     """Seconds in which requests at rest are counted."""
-    rotations: int = 20
-    """Database users that take another's place."""
-    clients: int = 4
-    """Worker processes that use the database."""
-    rate: float = 40.0
-    """Requests a second, while they do."""
-    lease: int = 5
-    """Seconds that a database user lives, while they change."""
-    drain: float = 1.0
-    """Seconds that a replaced one stays (`vault.drain_delay`)."""
 
 
-QUICK = Counts(rounds=2, writes=3, usual=5, rest=3.0, rotations=3)
-
-
-@dataclass(slots=True)
-class Watch:
-    """What was seen of the database's users and their connections."""
-
-    of: Vault
-    before: set[str]
-    """The users who were there before."""
-    seen: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """When each other user was seen first and last (monotonic, s)."""
-    most: int = 0
-    """Connections that all of them had at once."""
-
-    def look(self) -> set[str]:
-        """The users who are there now, and were not before."""
-        now, users = time.monotonic(), self.of.users() - self.before
-        for name in users:
-            self.seen[name] = (self.seen.get(name, (now, now))[0], now)
-        self.most = max(self.most, self.of.connections())
-        return users
+QUICK = Counts(rounds=2, writes=3, usual=5, rest=3.0)
 
 
 def measure(counts: Counts) -> Iterator[Row]:
-    """Measure against the agent, then at the usual period and at rest, then with database credentials."""
+    """Measure against the agent, then at the usual period and at rest."""
     with projects.folder() as folder, vault(folder / "stack") as safe:
         project = projects.fluentpro(folder / "fluentpro", **safe.variables)
         yield from _against_agent(folder, safe, project, counts)
         yield from _by_default(safe, project, counts)
-        yield from _credentials(safe, project, counts)
 
 
 def follow(server: Server, safe: Vault, connections: Sequence[Connection]) -> float:
@@ -155,7 +93,7 @@ def _against_agent(folder: Path, safe: Vault, project: Project, counts: Counts) 
         connections = mine.cover()
         for connection in connections:
             stack.enter_context(connection)
-        _wait_until_up(theirs)
+        wait_until_up(theirs)
         _writes(mine, safe, connections, 2, FAST)  # warms up
         _render(pid_file, safe)
         pid_file.write_text(str(theirs.process.pid), encoding="ascii")
@@ -167,7 +105,7 @@ def _against_agent(folder: Path, safe: Vault, project: Project, counts: Counts) 
             began = safe.write()
             rival.append(replaced(theirs, old, safe.token, began))
             _render(pid_file, safe)
-            _wait_until_up(theirs)
+            wait_until_up(theirs)
             pid_file.unlink()
             ours.append(_writes(mine, safe, connections, counts.writes, FAST))
             _render(pid_file, safe)
@@ -194,59 +132,6 @@ def _by_default(safe: Vault, project: Project, counts: Counts) -> Iterator[Row]:
     yield Row(what, spread(took), "", None, f"p99 under {ms(target)}", p99 < target)
     hourly = (last - first) / (ended - began) / counts.workers * 3600
     yield Row(f"Vault requests per process and hour at rest, {counts.workers} processes", f"{hourly:.0f}")
-
-
-def _credentials(safe: Vault, project: Project, counts: Counts) -> Iterator[Row]:
-    """Database users come and go under load."""
-    cookie = {"Cookie": f"sessionid={project.answer(SESSION)}"}
-    variables = {
-        "FLUENTPRO_VAULT__DRAIN_DELAY": str(counts.drain),
-        "FLUENTPRO_DATABASE__POOL_MIN": "1",
-        "FLUENTPRO_DATABASE__POOL_MAX": str(POOL),
-    }
-    watch = Watch(safe, safe.users())
-    safe.lease(counts.lease)
-    try:
-        with servers.fluentpro(project, counts.clients, variables=variables) as server:
-            _wait_until_up(server)
-            with load(server, counts.rate, path=PAGE, headers=cookie) as traffic:
-                made = _rotate(watch, counts.rotations, PATIENCE + counts.rotations * counts.lease)
-                samples = traffic.stop()
-            safe.lease(LONG_LEASE)
-            time.sleep(counts.lease + counts.drain)  # each worker has a user that stays by then, and no other
-            left = len(watch.look()) - len(server.pids())
-    finally:
-        safe.lease(LONG_LEASE)
-    lives = [last - first for name, (first, last) in watch.seen.items() if name in made]
-    yield from _judge(samples, watch, lives, left, counts)
-
-
-def _judge(
-    samples: Sequence[Sample], watch: Watch, lives: Sequence[float], left: int, counts: Counts
-) -> Iterator[Row]:
-    """The rows: what failed, what was left, what was open."""
-    failed = sum(item.failed for item in samples)
-    what = f"{len(lives)} database credentials replaced in {counts.clients} workers"
-    requests = f"{len(samples)} requests at {counts.rate:g}/s that read the database"
-    yield Row(f"{what}, {requests}: failed", str(failed), "", None, "0", failed == 0)
-    life = f"the longest was there {max(lives):.1f} s of {counts.lease} s"
-    yield Row(f"{what}: old users left after the drain", f"{left} ({life})", "", None, "0", left == 0)
-    limit = counts.clients * (POOL + 1)  # a changed credential is tried with a connection of its own
-    yield Row(
-        f"{what}: connections, most", str(watch.most), "", None, f"at most {limit}", watch.most <= limit
-    )
-
-
-def _rotate(watch: Watch, rotations: int, within: float) -> set[str]:
-    """Look until so many new users have come and gone again; who they are."""
-    first, deadline = watch.look(), time.monotonic() + within
-    there = first
-    while len(made := watch.seen.keys() - first - there) < rotations:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"only {len(made)} database credentials were replaced in {within:g} s")
-        time.sleep(LOOK)
-        there = watch.look()
-    return made
 
 
 def _writes(
@@ -276,7 +161,7 @@ def _render(pid_file: Path, safe: Vault) -> None:
         time.sleep(0.02)
 
 
-def _wait_until_up(server: Server) -> None:
+def wait_until_up(server: Server) -> None:
     """Wait until every worker serves."""
     for connection in server.cover():
         connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.support import inside as django
 from tests.support.inside import Inside
 from tests.support.project import Project
 from tests.support.server import KEPT, Server
+from tests.support.threads import left_behind, ours
 from tests.support.waiting import eventually
 
 pytest_plugins = ["tests.support.stack"]
@@ -76,9 +78,28 @@ def server(running: Server) -> Server:
 
 
 @pytest.fixture(scope="session")
-def booted(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[Inside]:
+def lasting() -> set[threading.Thread]:
+    """The threads that live as long as the tests do: those of `booted`."""
+    return set()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_thread_is_left(lasting: set[threading.Thread]) -> Iterator[None]:
+    """Fail a file of tests that leaves a thread of ours running: it would meddle with those that follow."""
+    before = ours()
+    yield
+    assert not left_behind(before | lasting), "threads that these tests started, and did not end"
+
+
+@pytest.fixture(scope="session")
+def booted(
+    tmp_path_factory: pytest.TempPathFactory, database: Path, lasting: set[threading.Thread]
+) -> Iterator[Inside]:
     """Django inside this process, once: see `inside`."""
-    yield django.start(tmp_path_factory.mktemp("inside") / "project", database)
+    before = ours()
+    made = django.start(tmp_path_factory.mktemp("inside") / "project", database)
+    lasting |= ours() - before
+    yield made
     django.stop()
 
 

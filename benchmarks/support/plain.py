@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+_AUTHENTICATION = "AuthenticationMiddleware"
+DJANGOS = {f"fluentpro.web.sessions.{_AUTHENTICATION}": f"django.contrib.auth.middleware.{_AUTHENTICATION}"}
+"""What of ours stands in the place of something of Django's."""
 SETTINGS_TAIL = """
 import os
 from pathlib import Path
@@ -14,8 +17,17 @@ WSGI_APPLICATION = "plain.wsgi.application"
 BANNER = Path(__file__).with_name("banner.txt").read_text(encoding="utf-8")
 if "PLAIN_WITHOUT_MIDDLEWARE" in os.environ:
     MIDDLEWARE = []
+if "PLAIN_DATABASE" in os.environ:
+    import json
+
+    rendered = json.loads(Path(os.environ["PLAIN_DATABASE"]).read_text(encoding="utf-8"))
+    pool = {"min_size": 1, "max_size": int(os.environ["PLAIN_POOL"])}
+    database = DATABASES["default"] | rendered | {"CONN_MAX_AGE": 0}
+    DATABASES = {"default": database | {"OPTIONS": database["OPTIONS"] | {"pool": pool}}}
 """
 URLS = """\
+import os
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import path
@@ -42,6 +54,10 @@ def empty(request):
 
 
 urlpatterns = [path("empty", empty), path("api/v1/", api.urls)]
+if "PLAIN_DATABASE" in os.environ:
+    from django.contrib import admin
+
+    urlpatterns.append(path("admin/", admin.site.urls))
 """
 WSGI = """\
 from django.core.wsgi import get_wsgi_application
@@ -57,6 +73,7 @@ def write(folder: Path) -> None:
     package = folder / "plain"
     package.mkdir()
     values = {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
+    values["MIDDLEWARE"] = [DJANGOS.get(item, item) for item in values["MIDDLEWARE"]]
     for name in ("INSTALLED_APPS", "MIDDLEWARE"):
         values[name] = [item for item in values[name] if not item.startswith("fluentpro.")]
     literals = "".join(f"{name} = {value!r}\n" for name, value in sorted(values.items()))

@@ -28,6 +28,9 @@ TOLD = "told"
 INTERVAL = "1s"
 """How often the agent looks for a new version of a secret; by default every 5 minutes."""
 
+TOKEN = f'{{{{ with secret "kv/data/{DOCUMENT}" }}}}{{{{ .Data.data.token }}}}{{{{ end }}}}'
+"""The agent's template for the operations token."""
+
 
 @dataclass(slots=True)
 class Vault:
@@ -37,6 +40,8 @@ class Vault:
     _client: Any
     token: str = field(default="", repr=False)
     """The operations token that was written last."""
+    version: int = 0
+    """The number of its document's version."""
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -52,13 +57,20 @@ class Vault:
         """Write another operations token; the moment (monotonic, s) before that was asked for."""
         self.token = secrets.token_urlsafe(32)
         began = time.monotonic()
-        self._client.secrets.kv.v2.create_or_update_secret(DOCUMENT, {"token": self.token}, mount_point="kv")
+        store = self._client.secrets.kv.v2
+        answer = store.create_or_update_secret(DOCUMENT, {"token": self.token}, mount_point="kv")
+        self.version = int(answer["data"]["version"])
         return began
 
     def lease(self, seconds: int) -> None:
-        """Let the database users that are made from now on live so long."""
+        """Let the database users that are made from now on live so long, and no longer."""
         role = self._client.read(ROLE)["data"]
-        self._client.write_data(ROLE, data={**role, "default_ttl": seconds})
+        self._client.write_data(ROLE, data={**role, "default_ttl": seconds, "max_ttl": seconds})
+
+    def user(self, path: str) -> Mapping[str, str]:
+        """A new database user, as Django's settings take it."""
+        data = self._client.read(path)["data"]
+        return {"USER": data["username"], "PASSWORD": data["password"]}
 
     def users(self) -> set[str]:
         """The database users that the Vault made."""
@@ -85,16 +97,16 @@ def vault(folder: Path) -> Iterator[Vault]:
 
 
 @contextmanager
-def agent(of: Vault, folder: Path, rendered: Path) -> Iterator[Path]:
-    """Run `bao agent`, which keeps the newest operations token in a file and sends SIGHUP for each.
+def agent(of: Vault, folder: Path, rendered: Path, contents: str = TOKEN) -> Iterator[Path]:
+    """Run `bao agent`, which keeps the newest secret in a file and sends SIGHUP for each.
 
-    Gives the file in which it looks for the process to signal: nobody while there is none. Waits until the
-    token is rendered.
+    The secret is the operations token, unless the template `contents` says otherwise. Gives the file in
+    which it looks for the process to signal: nobody while there is none. Waits until the file is rendered.
     """
     folder.mkdir()
     pid_file, log = folder / "pid", folder / "log"
     configuration = folder / "agent.json"
-    configuration.write_text(json.dumps(_configuration(of, rendered, pid_file)), encoding="utf-8")
+    configuration.write_text(json.dumps(_configuration(of, rendered, pid_file, contents)), encoding="utf-8")
     command = [str(wheels.openbao()), "agent", f"-config={configuration}"]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -107,7 +119,7 @@ def agent(of: Vault, folder: Path, rendered: Path) -> Iterator[Path]:
         )
     try:
         deadline = time.monotonic() + START
-        while not has_told(pid_file, of.token):
+        while not (has_told(pid_file, of.token) if contents == TOKEN else rendered.is_file()):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the agent renders nothing:\n{log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
@@ -127,7 +139,7 @@ def has_told(pid_file: Path, token: str) -> bool:
     return told.is_file() and told.read_text(encoding="utf-8") == token
 
 
-def _configuration(of: Vault, rendered: Path, pid_file: Path) -> Mapping[str, Any]:
+def _configuration(of: Vault, rendered: Path, pid_file: Path, contents: str) -> Mapping[str, Any]:
     """The agent's settings: FluentPro's own login, a look each second, its own way to run a command."""
     login = {
         "role_id_file_path": str(pid_file.with_name("role-id")),
@@ -137,7 +149,7 @@ def _configuration(of: Vault, rendered: Path, pid_file: Path) -> Mapping[str, An
     pid_file.with_name("role-id").write_text(of.variables[variable(("vault", "role_id"))], encoding="utf-8")
     command = f'test ! -f "{pid_file}" || kill -HUP "$(cat "{pid_file}")"; cp "{rendered}" {TOLD}'
     template = {
-        "contents": f'{{{{ with secret "kv/data/{DOCUMENT}" }}}}{{{{ .Data.data.token }}}}{{{{ end }}}}',
+        "contents": contents,
         "destination": str(rendered),
         "error_on_missing_key": True,
         "exec": {"command": ["sh", "-c", command]},

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+import time
+from collections.abc import Iterator
 
 import click
 
 from fluentpro.cli.keys import TABLES, Key
 from fluentpro.cli.look import Look, look
 from fluentpro.cli.report import refusing
-from fluentpro.config.diagnostics import UNREAD, Diagnostic, Severity, render
+from fluentpro.config.diagnostics import render
 from fluentpro.config.environment import variable
-from fluentpro.config.explain import Effective
+from fluentpro.config.explain import Effective, concerns, duration, explained
 from fluentpro.config.fields import Path
 from fluentpro.config.manual import EFFECTS, default, summary, words
 from fluentpro.schema import Config
@@ -31,30 +31,14 @@ def explain(key: Path, *, as_json: bool) -> None:
     with refusing(as_json=as_json):
         seen = look()
     table = key in TABLES
-    findings = [item for item in seen.findings if _concerns(item, key)]
     if as_json:
-        click.echo(json.dumps(_as_data(seen, key, findings), indent=2))
+        answer = {"environment": seen.environment, "valid": seen.valid}
+        click.echo(json.dumps(answer | explained(seen.values, key, seen.findings, Config), indent=2))
         return
+    findings = [item for item in seen.findings if concerns(item, key)]
     click.echo("\n".join(_table(seen, key) if table else _setting(seen.values[key])))
     if findings:
         click.echo(f"\n{render(findings)}", nl=False)
-
-
-def _concerns(finding: Diagnostic, key: Path) -> bool:
-    """Whether a finding is about a setting, about one of a table, or about a source nobody could read."""
-    if finding.code in UNREAD and finding.severity is Severity.ERROR and not finding.key:
-        return True
-    path = tuple(finding.key.split("."))
-    return path[: len(key)] == key or key[: len(path)] == path or finding.key == variable(key)
-
-
-def _as_data(seen: Look, key: Path, findings: Sequence[Diagnostic]) -> dict[str, Any]:
-    given: dict[str, Any] = {"environment": seen.environment, "valid": seen.valid}
-    said = {"findings": [item.as_dict() for item in findings]}
-    if key not in TABLES:
-        return given | seen.values[key].as_dict(Config) | said
-    settings = [item.as_dict(Config) for item in _inside(seen, key)]
-    return given | {"table": ".".join(key), "meaning": summary(TABLES[key]), "settings": settings} | said
 
 
 def _setting(of: Effective) -> Iterator[str]:
@@ -67,6 +51,10 @@ def _setting(of: Effective) -> Iterator[str]:
 def _facts(of: Effective) -> Iterator[tuple[str, str]]:
     item, name = of.setting, variable(of.setting.path)
     yield "from", of.source
+    if of.origin.version:
+        yield "version", of.origin.version
+    if (age := of.age(time.time())) is not None:
+        yield "age", duration(age)
     for hidden in of.shadows:
         yield "shadows", f"{hidden.display} from {hidden.origin}"
     yield "type", words(item, Config)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fluentpro.config.diagnostics import Shadowed
+from fluentpro.config.diagnostics import UNREAD, Diagnostic, Severity, Shadowed
 from fluentpro.config.display import display, plain
 from fluentpro.config.environment import variable
-from fluentpro.config.fields import Path, Setting, Table, settings_of
-from fluentpro.config.manual import words
+from fluentpro.config.fields import Path, Setting, Table, settings_of, tables_of
+from fluentpro.config.manual import summary, words
 from fluentpro.config.origins import Origin
 from fluentpro.config.snapshot import Candidate
 
@@ -49,9 +50,13 @@ class Effective:
         """Where the value comes from, in words."""
         return f"{self.origin}, a reference that is not resolved" if self.unresolved else str(self.origin)
 
-    def as_dict(self, schema: type[Table]) -> dict[str, Any]:
+    def age(self, now: float) -> float | None:
+        """Seconds since its version was written, or since it was made; None where its source says neither."""
+        return max(now - self.origin.since, 0.0) if self.origin.since else None
+
+    def as_dict(self, schema: type[Table], clock: Callable[[], float] = time.time) -> dict[str, Any]:
         """All there is to say of it as JSON-ready data."""
-        item = self.setting
+        item, age = self.setting, self.age(clock())
         return {
             "key": item.key,
             "value": self.data,
@@ -65,6 +70,8 @@ class Effective:
             "default": None if item.required else plain(item.default, secret=item.secret),
             "variable": variable(item.path),
             "origin": str(self.origin),
+            "version": self.origin.version or None,
+            "age_seconds": None if age is None else round(age, 1),
             "unresolved": self.unresolved,
             "shadows": [{"value": hidden.display, "origin": str(hidden.origin)} for hidden in self.shadows],
         }
@@ -90,6 +97,35 @@ def compare(here: Mapping[Path, Effective], there: Mapping[Path, Effective]) -> 
         for path, mine in here.items()
         if _identity(mine) != _identity(there[path])
     )
+
+
+def concerns(finding: Diagnostic, key: Path) -> bool:
+    """Whether a finding is about a setting, about one of a table, or about a source nobody could read."""
+    if finding.code in UNREAD and finding.severity is Severity.ERROR and not finding.key:
+        return True
+    path = tuple(finding.key.split("."))
+    return path[: len(key)] == key or key[: len(path)] == path or finding.key == variable(key)
+
+
+def explained(
+    values: Mapping[Path, Effective], key: Path, findings: Iterable[Diagnostic], schema: type[Table]
+) -> dict[str, Any]:
+    """All there is to say of a setting, or of a table and its settings, as JSON-ready data."""
+    said = {"findings": [item.as_dict() for item in findings if concerns(item, key)]}
+    if key in values:
+        return values[key].as_dict(schema) | said
+    settings = [item.as_dict(schema) for path, item in values.items() if path[: len(key)] == key]
+    return {"table": ".".join(key), "meaning": summary(tables_of(schema)[key]), "settings": settings} | said
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people, in its two largest units: `3 d 4 h`, `12 s`."""
+    left, parts = int(seconds), list[tuple[int, str]]()
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count) or "0 s"
 
 
 def _effective(candidate: Candidate, item: Setting) -> Effective:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "env "
 """What the source of an environment variable begins with."""
+OVERRIDE: Final = "override #"
+"""What the source of a stored override begins with."""
+PLANNED: Final = "the override that is asked for"
+"""The source of one that is not stored yet."""
 DEEPEST: Final = 20
 """How many tables and lists inside each other are looked into."""
 
@@ -39,6 +43,10 @@ class Origin:
     """How many characters of the line the value takes."""
     text: str = ""
     """The line itself; empty where it must not be shown."""
+    version: str = ""
+    """Which version of the value stands there; empty where a place has no versions."""
+    since: float = 0.0
+    """Unix time since when it stands there, in s; 0.0 where nobody says."""
 
     def __str__(self) -> str:
         source = visible(self.source)
@@ -49,6 +57,11 @@ class Origin:
         """The environment variable that it names, if it is one."""
         name, _, _ = self.source.removeprefix(VARIABLE).partition(" ")
         return name if self.source.startswith(VARIABLE) else ""
+
+    @property
+    def override(self) -> bool:
+        """Whether it is an override of an operator's, stored or asked for."""
+        return self.source == PLANNED or self.source.startswith(OVERRIDE)
 
     def hidden(self) -> Origin:
         """The same place without its line, for a line that holds a secret."""

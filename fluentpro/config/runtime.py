@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from fluentpro.config.errors import RejectedError
 from fluentpro.config.layers import Sources
 from fluentpro.config.snapshot import C
 from fluentpro.config.store import Store
+from fluentpro.config.thread import Loop
 from fluentpro.config.watch import Pace, looks
 
 JOIN: Final = 2.0
@@ -40,32 +40,26 @@ class Runtime(Generic[C]):
     """When the files were last looked at, in s of `time.monotonic`; None before the first time."""
     trouble: str = ""
     """Why the files could not be looked at last time: the type of the error."""
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _starting: threading.Lock = field(default_factory=threading.Lock)
-    _thread: threading.Thread | None = None
-    _pid: int = 0
+    _loop: Loop = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Bind the thread to this very object."""
+        self._loop = Loop("config-watch", self._run, JOIN, self._revived)
 
     def start(self) -> None:
         """Watch the sources in a thread of this process. A second call in the same process does nothing."""
-        if self.started:
-            return
-        self.polling, self.looked_at, self.trouble = False, None, ""
-        self._stop, self._starting = threading.Event(), threading.Lock()
-        self._begin()
-        self._pid = os.getpid()
+        if not self.started:
+            self.polling, self.looked_at, self.trouble = False, None, ""
+            self._loop.start()
 
     def stop(self) -> None:
         """End the thread; returns when it has ended, or after 2 s."""
-        if self.started:
-            self._stop.set()
-            if self._thread:
-                self._thread.join(JOIN)
-            self._thread, self._pid = None, 0
+        self._loop.stop()
 
     @property
     def started(self) -> bool:
         """Whether this very process watches; a child of a process that does has to start anew."""
-        return self._pid == os.getpid()
+        return self._loop.started
 
     @property
     def due(self) -> bool:
@@ -75,39 +69,27 @@ class Runtime(Generic[C]):
 
     def revive(self) -> bool:
         """Start the watch of this process again if its thread died; False if that can't be done."""
-        if not self.started:
-            return True
-        with self._starting:
-            if self._thread and self._thread.is_alive():
-                return True
-            try:
-                self._begin()
-            except RuntimeError:  # no thread to be had
-                return False
+        return self._loop.revive()
+
+    def _revived(self) -> None:
         self._warn("config.watch_restarted", "its thread had died")
-        return True
 
-    def _begin(self) -> None:
-        thread = threading.Thread(target=self._run, name="config-watch", daemon=True)
-        thread.start()
-        self._thread = thread
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
             try:
-                self._follow()
+                self._follow(stop)
             except Exception as error:  # noqa: BLE001 # the watch outlives whatever befalls it
                 trouble, before = type(error).__name__, self.trouble
                 self.trouble = trouble
                 if trouble != before:  # said once, not every second
                     self._warn("config.watch_restarted", trouble)
-                self._stop.wait(REST)
+                stop.wait(REST)
 
-    def _follow(self) -> None:
+    def _follow(self, stop: threading.Event) -> None:
         # The pace is a setting that takes a restart; a child that was forked later starts with its own.
         pace, trigger = self.pace(self.store.boot.config), "start"
         stamp, paths = self.sources.fingerprint, self.sources.paths
-        for differ in looks(paths, stamp, self._stop, pace, self._watching):
+        for differ in looks(paths, stamp, stop, pace, self._watching):
             self.looked_at = time.monotonic()
             if differ:
                 self.store.reload(trigger)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from fluentpro.config.jitter import jitter
+from fluentpro.config.thread import Loop, stop_all
 from fluentpro.health.check import Check, Observation, Status, Verdict
 
 JITTER = 0.1
@@ -37,36 +37,28 @@ class Timing:
 
 
 @dataclass(slots=True)
-class _Loop:
+class _Series:
     """One check, tried again and again by one thread: never two tries at once, however long one hangs."""
 
     check: Check
     timing: Callable[[], Timing]
-    stop: threading.Event
     told: Callable[[Verdict], None]
-    thread: threading.Thread | None = None
     verdict: Verdict | None = None
     finished_at: float = 0.0
     began_at: float | None = None
     failures: int = 0
 
-    def begin(self) -> None:
-        """Start the thread, or raise RuntimeError."""
-        self.began_at = None
-        thread = threading.Thread(target=self.run, name=f"health-{self.check.name}", daemon=True)
-        thread.start()
-        self.thread = thread
-
-    def run(self) -> None:
-        while not self.stop.is_set():
+    def run(self, stop: threading.Event) -> None:
+        self.began_at = None  # a thread that died in the middle of a try hangs in it no more
+        while not stop.is_set():
             self.try_once()
-            self.rest()
+            self.rest(stop)
 
-    def rest(self) -> None:
+    def rest(self, stop: threading.Event) -> None:
         """Wait for the next try. The interval is a live setting: it may become shorter meanwhile."""
         part = jitter(1 - JITTER, 1 + JITTER)
         while (left := self.finished_at + part * self.timing().interval - time.monotonic()) > 0:
-            if self.stop.wait(min(left, NAP)):
+            if stop.wait(min(left, NAP)):
                 return
 
     def try_once(self) -> None:
@@ -113,45 +105,26 @@ class Checker:
     timing: Callable[[], Timing]
     told: Callable[[Verdict], None] = lambda _verdict: None
     """Told of each verdict when its try ends."""
-    _loops: list[_Loop] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _starting: threading.Lock = field(default_factory=threading.Lock)
-    _pid: int = 0
+    _series: list[_Series] = field(default_factory=list)
+    _loops: list[Loop] = field(default_factory=list)
 
     def start(self) -> None:
         """Start the checks in this process; a second call does nothing."""
-        if self._pid == os.getpid():
-            return
-        self._stop, self._starting = threading.Event(), threading.Lock()
-        self._loops = [_Loop(check, self.timing, self._stop, self.told) for check in self.checks]
+        if not any(loop.started for loop in self._loops):
+            self._series = [_Series(check, self.timing, self.told) for check in self.checks]
+            self._loops = [Loop(f"health-{item.check.name}", item.run) for item in self._series]
         for loop in self._loops:
-            loop.begin()
-        self._pid = os.getpid()
+            loop.start()
 
     def stop(self) -> None:
         """End the threads; those that hang in their dependency are not waited for longer than 1 s."""
-        if self._pid != os.getpid():
-            return
-        self._stop.set()
-        until = time.monotonic() + JOIN
-        for loop in self._loops:
-            if loop.thread:
-                loop.thread.join(max(0.0, until - time.monotonic()))
-        self._pid = 0
+        stop_all(self._loops, JOIN)
 
     def revive(self) -> bool:
         """Start the threads of this process again that died; False if that can't be done."""
-        if self._pid != os.getpid():
-            return True
-        with self._starting:
-            for loop in self._loops:
-                if loop.thread is None or not loop.thread.is_alive():
-                    try:
-                        loop.begin()
-                    except RuntimeError:  # no thread to be had
-                        return False
-        return True
+        alive = [loop.revive() for loop in self._loops]  # one that can't be started holds up no other
+        return all(alive)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """What is known of each dependency now. Waits for nothing."""
-        return tuple(loop.read() for loop in self._loops)
+        return tuple(item.read() for item in self._series)

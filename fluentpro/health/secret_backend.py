@@ -39,7 +39,9 @@ def secret_backend(
         "sealed": trouble is not None and trouble.kind is Kind.SEALED,
         "token_seconds": _seconds(secrets.token.remaining(moment)) if secrets.token else None,
         "leases": {place: _seconds(remaining) for place, remaining in leases.items()},
-        "versions": {str(place): held.mark for place, held in sorted(secrets.documents.items()) if held.mark},
+        "versions": {
+            str(place): held.label for place, held in sorted(secrets.documents.items()) if held.label
+        },
         "valid_until": _moment(now() + first) if texts and first is not None else None,
     }
     age = now() - secrets.answered_at if secrets.answered_at else 0.0

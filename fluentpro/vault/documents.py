@@ -46,15 +46,22 @@ class Document:
     rotated: str = ""
     """When Vault last changed a static role's password, in its own words."""
     lease: Lease | None = None
-    read_at: float = 0.0
-    """Unix time in s."""
-    older: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    """The values of earlier versions that were replaced not too long ago, newest first."""
+    since: float = 0.0
+    """Unix time since when it is what it is, in s: when its version was written, or Vault made it."""
+    older: Mapping[int, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """The values of earlier versions that were replaced not too long ago, by version, newest first."""
+    gone: tuple[int, ...] | None = None
+    """The earlier versions that are deleted or destroyed; None where nobody asks for earlier ones."""
+
+    @property
+    def label(self) -> str:
+        """Its version, for people; empty where each read brings a new one."""
+        return str(self.version) if self.version else self.rotated
 
     @property
     def mark(self) -> str:
         """What tells this document from a newer one at its place; empty where each read brings a new one."""
-        return str(self.version) if self.version else self.rotated
+        return _mark(self.label, self.gone)
 
     @property
     def loan(self) -> Lease | None:
@@ -74,28 +81,42 @@ def read(connection: Connection, location: Location, clock: float) -> Document:
         raise
 
 
-def newest(connection: Connection, location: Location) -> str:
-    """The mark of what stands at a location now; a `VaultError` of kind DELETED if that is deleted."""
+def newest(connection: Connection, location: Location, *, history: bool = False) -> str:
+    """The mark of what stands at a location now; a `VaultError` of kind DELETED if that is deleted.
+
+    With `history` it is another one, too, when an earlier version is deleted or brought back.
+    """
     if location.static:
         return _credential(connection, location, 0.0).mark
     version, versions = _versions(connection, location)
     if _is_gone(versions.get(str(version), {})):
         raise _deleted(location, version)
-    return str(version)
+    return _mark(str(version), _gone(versions, version) if history else None)
 
 
 def with_history(connection: Connection, document: Document, age: float) -> Document:
     """The document with the values of those earlier versions that were replaced less than `age` s ago."""
     _, versions = _versions(connection, document.location)
     since = datetime.now(UTC) - timedelta(seconds=age)
-    older: list[Mapping[str, Any]] = []
+    older: dict[int, Mapping[str, Any]] = {}
     for number in range(document.version - 1, 0, -1):
         replaced = _time(versions.get(str(number + 1), {}))
         if replaced is None or replaced < since:
             break
         if not _is_gone(versions.get(str(number), {})):
-            older.append(_version(connection, document.location, number))
-    return replace(document, older=tuple(older))
+            older[number] = _version(connection, document.location, number)
+    return replace(document, older=older, gone=_gone(versions, document.version))
+
+
+def _mark(label: str, gone: tuple[int, ...] | None) -> str:
+    return "-".join([label, *map(str, gone or ())])
+
+
+def _gone(versions: Mapping[str, Mapping[str, Any]], below: int) -> tuple[int, ...]:
+    """The versions before one that are deleted or destroyed."""
+    return tuple(
+        sorted(int(number) for number, state in versions.items() if _is_gone(state) and int(number) < below)
+    )
 
 
 def _versions(connection: Connection, location: Location) -> tuple[int, Mapping[str, Mapping[str, Any]]]:
@@ -118,6 +139,7 @@ def _version(connection: Connection, location: Location, number: int) -> Mapping
         lambda client: client.adapter.get(
             f"/v1/{location.mount}/data/{location.path}", params={"version": number}
         ),
+        expect=frozenset({200, 404}),  # it may have been deleted since we heard of it
     )
     values = answer.data.get("data")
     return values if isinstance(values, dict) else {}
@@ -125,10 +147,20 @@ def _version(connection: Connection, location: Location, number: int) -> Mapping
 
 def _time(state: Mapping[str, Any]) -> datetime | None:
     """When a version was written; None where its record is no longer kept."""
+    return _moment(state.get("created_time"))
+
+
+def _moment(text: Any) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(state["created_time"]))
-    except (KeyError, ValueError):
+        return datetime.fromisoformat(str(text))
+    except ValueError:
         return None
+
+
+def _unix(text: Any) -> float:
+    """A moment in Vault's words as Unix time in s; 0.0 where it says none."""
+    moment = _moment(text)
+    return moment.timestamp() if moment else 0.0
 
 
 def denied(location: Location, part: str = "data", verb: str = "read") -> VaultError:
@@ -154,7 +186,8 @@ def _document(connection: Connection, location: Location) -> Document:
     if not isinstance(values, dict):
         message = f"{location} is not a document of a key-value store, version 2"
         raise VaultError(Kind.MISSING, message, f"is {location.mount} mounted with version 2?")
-    return Document(location, values, int(metadata.get("version", 0)), "", None, time.time())
+    version, written = int(metadata.get("version", 0)), _unix(metadata.get("created_time"))
+    return Document(location, values, version, since=written)
 
 
 def _credential(connection: Connection, location: Location, clock: float) -> Document:
@@ -175,7 +208,7 @@ def _credential(connection: Connection, location: Location, clock: float) -> Doc
     else:
         seconds = float(answer.body.get("lease_duration", 0))
         lease = Lease(str(answer.body.get("lease_id", "")), seconds, clock, os.getpid(), due(clock, seconds))
-    return Document(location, answer.data, 0, rotated, lease, time.time())
+    return Document(location, answer.data, 0, rotated, lease, _unix(rotated) or time.time())
 
 
 def renewed(connection: Connection, lease: Lease, clock: float) -> Lease:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from fluentpro.schema.vault import Vault
 from fluentpro.vault.connection import Connection
 from fluentpro.vault.login import Login
-from fluentpro.vault.secrets import address
+from fluentpro.vault.session import address
 
 
 @dataclass(slots=True)

@@ -1,15 +1,20 @@
 """Where a secret is kept: `@vault kv/fluentpro/production/auth0#client_secret`.
 
 `...#secret_key@previous` stands for the values that the key had before, newest first: what was
-signed with one of them is still accepted.
+signed with one of them is still accepted. Before them comes the value that it gets next, where there
+is a key `secret_key_next` beside it: no process signs with what another does not accept yet.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 _FORM = re.compile(r"@vault\s+(?P<mount>[\w.-]+)/(?P<path>[\w./-]+)#(?P<key>[\w.-]+)(?P<previous>@previous)?")
+
+NEXT: Final = "_next"
+"""Ends the key of the value that another key gets next."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,6 +36,11 @@ class Location:
     def static(self) -> bool:
         """Whether it is a database role whose password Vault changes on a schedule."""
         return self.path.startswith("static-creds/")
+
+    @property
+    def own(self) -> bool:
+        """Whether each read brings a new credential, for the reader alone."""
+        return self.leased and not self.static
 
     @property
     def api_path(self) -> str:

@@ -14,17 +14,17 @@ from fluentpro.config.references import Reference
 from fluentpro.config.snapshot import Layer
 from fluentpro.vault.documents import Document
 from fluentpro.vault.errors import Kind, VaultError
-from fluentpro.vault.reference import Location, Pointer
+from fluentpro.vault.reference import NEXT, Location, Pointer
 
 
 @dataclass(frozen=True, slots=True)
 class _Origins:
     """Where resolved values come from: `vault kv/fluentpro/production/auth0#client_secret@7`."""
 
-    sources: Mapping[Path, str]
+    sources: Mapping[Path, Origin]
 
     def value(self, path: Path) -> Origin:
-        return Origin(f"vault {self.sources[path]}" if path in self.sources else "vault")
+        return self.sources.get(path, Origin("vault"))
 
     key = value
 
@@ -36,7 +36,7 @@ class Collected:
         self._known = known
         self._failures = failures
         self._values: dict[Path, Any] = {}
-        self._sources: dict[Path, str] = {}
+        self._sources: dict[Path, Origin] = {}
         self._own: set[Path] = set()
 
     def layer(self) -> Layer | None:
@@ -54,7 +54,7 @@ class Collected:
         if document is None:  # not reached: the connection failed before
             return ()
         if pointer.previous:
-            value: Any = tuple(str(older[pointer.key]) for older in document.older if older.get(pointer.key))
+            value: Any = others(document, pointer.key)
         elif pointer.key in document.values:
             value = _text(document.values[pointer.key], reference)
         else:
@@ -66,11 +66,22 @@ class Collected:
             error = VaultError(Kind.NO_TEXT, f"{pointer} is not a text", "store it as a text")
             return _said(reference, error)
         path = reference.setting.path
-        version = f"@{document.mark}" if document.mark else ""
         if document.loan:
             self._own.add(path)
-        self._values[path], self._sources[path] = value, f"{pointer}{version}"
+        self._values[path], self._sources[path] = value, _origin(pointer, document)
         return ()
+
+
+def others(document: Document, key: str) -> tuple[str, ...]:
+    """The values of a key that count beside the present one: the next, then earlier ones, newest first."""
+    given = (document.values.get(key + NEXT), *(values.get(key) for values in document.older.values()))
+    present = document.values.get(key)
+    return tuple(dict.fromkeys(str(value) for value in given if value and value != present))
+
+
+def _origin(pointer: Pointer, document: Document) -> Origin:
+    version = f"@{document.label}" if document.label else ""
+    return Origin(f"vault {pointer}{version}", version=document.label, since=document.since)
 
 
 def _text(value: Any, reference: Reference) -> Any:

@@ -23,7 +23,7 @@ def generate(old: str = "") -> str:
 
 def generated(connection: Connection, location: Location, keys: tuple[str, ...] = ()) -> Mapping[str, str]:
     """New values for the keys of a document, or for all of them where none is named."""
-    newest = _newest(connection, location)
+    newest = newest_of(connection, location)
     known = newest.values
     if not newest.version and not keys:
         raise VaultError(Kind.MISSING, f"Vault has no {location}", "write its first version: name each --key")
@@ -34,13 +34,14 @@ def generated(connection: Connection, location: Location, keys: tuple[str, ...] 
     return {key: generate(str(known.get(key, ""))) for key in keys or known}
 
 
-def write(connection: Connection, location: Location, values: Mapping[str, str]) -> int:
-    """The number of the new version: the newest one, or none, with these values changed.
+def write(connection: Connection, location: Location, values: Mapping[str, str], *without: str) -> int:
+    """The number of the new version: the newest one, or none, with these values changed, or left out.
 
     Raises a `VaultError` where somebody wrote another version meanwhile: nothing is written then.
     """
-    newest = _newest(connection, location)
-    body = {"data": dict(newest.values) | dict(values), "options": {"cas": newest.version}}
+    newest = newest_of(connection, location)
+    kept = {key: value for key, value in newest.values.items() if key not in without}
+    body = {"data": kept | dict(values), "options": {"cas": newest.version}}
     try:
         answer = connection.ask(
             f"the write of {location}",
@@ -57,7 +58,7 @@ def write(connection: Connection, location: Location, values: Mapping[str, str])
     return int(answer.data["version"])
 
 
-def _newest(connection: Connection, location: Location) -> Document:
+def newest_of(connection: Connection, location: Location) -> Document:
     """The newest version of a document; version 0, without a value, where there was never one."""
     try:
         return read(connection, location, 0.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,25 +11,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from fluentpro.config.diagnostics import Diagnostic
 from fluentpro.config.fields import Path
 from fluentpro.config.references import Reference, Resolution, unresolved
 from fluentpro.schema.vault import Vault
-from fluentpro.vault.connection import Address, Connection
+from fluentpro.vault.connection import Connection
 from fluentpro.vault.documents import Document, Lease, read, renewed, with_history
 from fluentpro.vault.errors import Kind, VaultError
-from fluentpro.vault.login import Login, Token
+from fluentpro.vault.login import Token
 from fluentpro.vault.reference import Location, Pointer, parse
 from fluentpro.vault.resolution import Collected, malformed, said_once
+from fluentpro.vault.session import Session, configured
 
 AT_ONCE: Final = 8
 """Documents that are read side by side."""
 PAUSE: Final = 0.5
 """Seconds between two tries of a Vault that a starting process waits for."""
-LONGEST_LOGIN_PAUSE: Final = 60.0
-"""Seconds between two logins, at most, where a new token is denied as the old one was."""
 
 
 @dataclass(slots=True)
@@ -43,8 +39,7 @@ class Secrets:
     progress: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: T201
     """Told what a starting process waits for."""
     clock: Callable[[], float] = time.monotonic
-    vault: Vault = field(default_factory=Vault)
-    token: Token | None = None
+    session: Session = field(init=False)
     documents: dict[Location, Document] = field(default_factory=dict, repr=False)
     """What the snapshot that serves was made from."""
     fresh: dict[Location, Document] = field(default_factory=dict, repr=False)
@@ -65,21 +60,37 @@ class Secrets:
     """Unix time of the last answer in s."""
     _wanted: frozenset[Location] = frozenset()
     """The places that the last candidate refers to."""
-    _connection: Connection | None = None
-    _login: Login | None = None
-    _counted: int = 0
-    _login_pause: float = 0.0
-    _login_after: float = float("-inf")
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        """Bind the session to this very object."""
+        self.session = Session(self.environ, self.clock, replaced=self._token_replaced)
+
+    @property
+    def vault(self) -> Vault:
+        """The Vault that is used."""
+        return self.session.vault
+
+    @property
+    def token(self) -> Token | None:
+        """What we are logged in with; None before the first login."""
+        return self.session.token
+
+    def connect(self) -> Connection:
+        """This process's connection, logged in; a `VaultError` where that can't be."""
+        return self.session.connect()
+
+    def count_requests(self) -> int:
+        """How many requests were sent since this was asked last."""
+        return self.session.count_requests()
 
     def __call__(
         self, references: Sequence[Reference], raw: Mapping[str, Any], environment: str
     ) -> Resolution:
         """Resolve references for a candidate; a document that is known and not stale is not read again."""
-        vault = _configured(raw, self.environ)
+        vault = configured(raw, self.environ)
         if isinstance(vault, Diagnostic):
             return Resolution(None, (vault,))
-        if not vault.enabled:
+        if not (vault.enabled or self.session.settled):
             return unresolved(references, raw, environment)
         findings: list[Diagnostic] = []
         pointers: dict[Path, Pointer] = {}
@@ -89,8 +100,8 @@ class Secrets:
                 findings.append(malformed(reference))
             else:
                 pointers[reference.setting.path] = pointer
-        with self._lock:
-            self._adopt(vault)
+        with self.session.lock:
+            self.session.adopt(vault)
             remembered = {pointer.location for pointer in pointers.values() if pointer.previous}
             wanted = {pointer.location: pointer.location in remembered for pointer in pointers.values()}
             self._wanted = frozenset(wanted)
@@ -111,7 +122,8 @@ class Secrets:
 
         What nothing refers to any more is forgotten with them.
         """
-        with self._lock:
+        with self.session.lock:
+            self.session.settle()
             old, new = self.documents, self.documents | self.fresh
             # Replaced, never changed: others are reading it.
             self.documents = {place: held for place, held in new.items() if place in self._wanted}
@@ -125,73 +137,23 @@ class Secrets:
 
     def discard(self) -> list[Document]:
         """The candidate was refused: forget what was read for it; returns the credentials in it."""
-        with self._lock:
+        with self.session.lock:
             dropped = list(self.fresh.values())
             self.fresh = {}
             return [document for document in dropped if document.loan]
 
-    def connect(self) -> Connection:
-        """This process's connection, logged in; a `VaultError` where that can't be."""
-        with self._lock:
-            if self._connection is None or self._connection.pid != os.getpid():
-                self._connection = Connection(
-                    address(self.vault, self.environ), self.token.text if self.token else ""
-                )
-            if self._login is None:
-                self._login = Login(self.vault, self.environ.get("VAULT_TOKEN", ""), self.clock)
-            if self.token is None:
-                self.token = self._login.log_in(self._connection)
-            return self._connection
+    def outdate(self, *places: Location) -> None:
+        """What stands there is to be read again."""
+        with self.session.lock:
+            self.stale |= set(places)
 
-    def count_requests(self) -> int:
-        """How many requests were sent since this was asked last."""
-        sent = self._connection.requests if self._connection else 0
-        new, self._counted = sent - self._counted, sent
-        return max(new, 0)
-
-    def log_in(self) -> None:
-        """Take a new token; the credentials that hang on the old one are taken anew."""
-        with self._lock:
-            old, self.token = self.token, None
-            try:
-                self.connect()
-            except VaultError:
-                self.token = old  # it may live on, and if not, the next request shows it
-                if old and self._connection:
-                    self._connection.token = old.text
-                raise
-            if old is None or self.connect().token != old.text:
-                held = self.documents.items()
-                self.stale |= {place for place, item in held if item.loan}
-
-    def replace_lost_token(self) -> bool:
-        """After a denial: log in again if the Vault no longer knows our token; whether we did.
-
-        A denial may also mean a lost policy, one that let us look. So each further login in a row comes
-        later than the one before, by up to a minute.
-        """
-        with self._lock:
-            now = self.clock()
-            if now < self._login_after or self._token_lives():
-                return False
-            calm = now > self._login_after + LONGEST_LOGIN_PAUSE
-            self._login_pause = 1.0 if calm else min(self._login_pause * 2, LONGEST_LOGIN_PAUSE)
-            self._login_after = now + self._login_pause
-            self.log_in()
-            return True
-
-    def _token_lives(self) -> bool:
-        try:
-            self.connect().ask("the look-up of the token", lambda client: client.auth.token.lookup_self())
-        except VaultError as failure:
-            if failure.kind.passing:
-                raise
-            return False
-        return True
+    def _token_replaced(self) -> None:
+        """The credentials that hang on the old one are taken anew."""
+        self.outdate(*(place for place, held in self.documents.items() if held.loan))
 
     def prolong(self, place: Location) -> None:
         """Give the credential that is in use a longer life, as far as the Vault allows."""
-        with self._lock:
+        with self.session.lock:
             held, now = self.documents.get(place), self.clock()
             if held is None or held.lease is None or not held.lease.id:
                 return
@@ -204,19 +166,15 @@ class Secrets:
 
         A second call does nothing.
         """
-        with self._lock:
-            mine = os.getpid()
-            if self._connection is None or self._connection.pid != mine:
+        with self.session.lock:
+            if not self.session.connected:
                 return
+            mine = os.getpid()
             leases = [held.lease for held in self.documents.values() if held.lease and held.lease.pid == mine]
             with suppress(VaultError):  # what can't be given back ends by itself
                 for lease in leases:
                     self.give_back(lease)
-                if self.token and self.token.pid == mine and not self.token.given:
-                    self._connection.ask(
-                        "the end of the token", lambda client: client.auth.token.revoke_self()
-                    )
-            self._connection, self.token = None, None
+            self.session.end()
 
     def give_back(self, lease: Lease) -> None:
         """End a credential's life, if it was this process that took it."""
@@ -226,49 +184,20 @@ class Secrets:
                 lambda client: client.sys.revoke_lease(lease.id),  # type: ignore[no-untyped-call]
             )
 
-    def renew(self) -> None:
-        """Give the token a new life, or take a new one where that no longer works."""
-        with self._lock:
-            connection = self.connect()
-            token, login = self.token, self._login
-            if token is None or login is None or not token.renewable:
-                self.log_in()
-                return
-            try:
-                renewed = login.renew(connection, token)
-            except VaultError as failure:
-                if failure.kind.passing:
-                    raise
-                self.log_in()  # 400 and 403: the Vault no longer knows it
-                return
-            # At its longest life a renewal no longer extends: log in while the old one still works.
-            self.token = renewed
-            if (
-                renewed.remaining(self.clock()) <= token.remaining(self.clock()) + 1
-                and renewed.lease < token.lease
-            ):
-                self.log_in()
-
     def after_fork(self) -> None:
         """A child: the parent's connection and lock are not ours."""
-        self._lock = threading.RLock()
-        self._connection, self._counted = None, 0
-
-    def _adopt(self, vault: Vault) -> None:
-        if vault != self.vault:
-            self.vault, self.token, self._connection, self._login = vault, None, None, None
-            self.absent, self._counted = {}, 0
+        self.session.after_fork()
 
     def _refresh(self, wanted: Mapping[Location, bool], age: float) -> dict[Location, VaultError]:
         """Read what is wanted and not known, or stale; a starting process waits for a Vault to come."""
-        until = self.clock() + (0 if self.documents else self.vault.startup_wait)
+        until = self.clock() + (0 if self.session.settled else self.vault.startup_wait)
         failures: dict[Location, VaultError] = {}
         told = ""
         while True:
             failures = self._read_unread(wanted, age)
             if self.documents and any(failure.kind is Kind.DENIED for failure in failures.values()):
                 with suppress(VaultError):  # the denial stands
-                    if self.replace_lost_token():
+                    if self.session.replace_lost_token():
                         failures = self._read_unread(wanted, age)
             waiting = [failure for failure in failures.values() if failure.kind.passing]
             if not waiting or self.clock() >= until:
@@ -276,7 +205,8 @@ class Secrets:
             if waiting[0].message != told:
                 told = waiting[0].message
                 self.progress(f"fluentpro: waiting up to {self.vault.startup_wait:g} s for Vault: {told}")
-            time.sleep(min(PAUSE, max(until - self.clock(), 0.01)))
+            pause = max(PAUSE, *(failure.retry_after for failure in waiting))
+            time.sleep(min(pause, max(until - self.clock(), 0.01)))
         if waiting:
             self.problems[None] = waiting[0]
         for place, failure in failures.items():
@@ -288,14 +218,16 @@ class Secrets:
         return failures | {place: self.absent[place] for place in wanted if place in self.absent}
 
     def _read_unread(self, wanted: Mapping[Location, bool], age: float) -> dict[Location, VaultError]:
-        return self._read({place: wanted[place] for place in sorted(wanted) if self._unread(place)}, age)
+        unread = [place for place in sorted(wanted) if self._unread(place, history=wanted[place] and age > 0)]
+        return self._read({place: wanted[place] for place in unread}, age)
 
-    def _unread(self, place: Location) -> bool:
-        if place in self.fresh:
+    def _unread(self, place: Location, *, history: bool) -> bool:
+        known = self.fresh.get(place) or self.documents.get(place)
+        if known and known.version and history and known.gone is None:
+            return True
+        if place in self.fresh or (known and place.own and not self.taking):
             return False
-        if place in self.documents and place.leased and not place.static and not self.taking:
-            return False
-        return place in self.stale or not (place in self.documents or place in self.absent)
+        return place in self.stale or not (known or place in self.absent)
 
     def _read(self, places: Mapping[Location, bool], age: float) -> dict[Location, VaultError]:
         if not places:
@@ -327,36 +259,3 @@ class Secrets:
 def _read_whole(connection: Connection, place: Location, now: float, age: float) -> Document:
     document = read(connection, place, now)
     return with_history(connection, document, age) if age and document.version else document
-
-
-def _configured(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Vault | Diagnostic:
-    """The `[vault]` table, which nothing but plain layers can give."""
-    try:
-        vault = Vault.model_validate(raw.get("vault", {}))
-    except ValidationError:
-        return Diagnostic(
-            Kind.UNCONFIGURED.code,
-            "vault",
-            "no secret was read: the table [vault] is not valid",
-            None,
-            "correct what else is said of [vault]",
-        )
-    if vault.enabled and vault.address is None and not environ.get("VAULT_ADDR"):
-        return Diagnostic(
-            Kind.UNCONFIGURED.code,
-            "vault.address",
-            "no secret was read: vault.enabled is true, and there is no address",
-            None,
-            "set vault.address (FLUENTPRO_VAULT__ADDRESS), or VAULT_ADDR",
-        )
-    return vault
-
-
-def address(vault: Vault, environ: Mapping[str, str]) -> Address:
-    """Where the Vault is: the configuration's word, else the standard `VAULT_*` variables'."""
-    return Address(
-        vault.address or environ.get("VAULT_ADDR", ""),
-        vault.namespace or environ.get("VAULT_NAMESPACE", ""),
-        vault.ca_file or environ.get("VAULT_CACERT", ""),
-        vault.timeout,
-    )

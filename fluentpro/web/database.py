@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from asgiref.local import Local
 from django.core.signals import request_started
 from django.db import connections
 
@@ -16,8 +19,18 @@ from fluentpro.config.snapshot import Snapshot
 from fluentpro.process import runtime
 from fluentpro.schema import Config
 
-ALIAS = "default"
+if TYPE_CHECKING:
+    from fluentpro.vault.documents import Document
 
+ALIAS = "default"
+NEXT = "default, to be"
+"""Under this name a pool is made that will take the other's place."""
+SETTLE = 1.0
+"""Seconds in which somebody who was sent to the old pool may still be on the way."""
+LOOK = 0.05
+"""Seconds between two looks whether anybody waits for a connection."""
+
+_inherited: list[object] = []
 doubted: list[Callable[[], None]] = []
 """Told when a connection can't be made: is its credential still good?"""
 
@@ -40,16 +53,43 @@ def check(old: Snapshot[Config] | None, new: Snapshot[Config]) -> Sequence[Diagn
 
 
 def renew() -> None:
-    """Let every thread open its next request's connection with the current settings."""
+    """Let every thread open its next request's connection with the current settings.
+
+    Whoever waits for a connection of the old pool gets one; those in use are closed when they come back.
+    """
     connections.__dict__["settings"] = connections.configure_settings(None)
-    if pool := _pools().pop(ALIAS, None):
-        pool.close(timeout=0)  # its idle connections go; those in use are closed when they come back
+    pools = _pools()
+    old, new = pools.get(ALIAS), _new_pool()
+    if new is not None:
+        pools[ALIAS] = new  # there before anybody with old settings can make one
+    elif old is not None:
+        del pools[ALIAS]
+    if old is not None:
+        Thread(target=_close, args=(old,), name="database-pool", daemon=True).start()
+
+
+def forget() -> None:
+    """Leave alone, in a child, its parent's connections: they are kept, and never used or closed."""
+    pools = _pools()
+    _inherited.extend((connections._connections, *pools.values()))  # type: ignore[attr-defined]  # the stubs leave it out
+    connections._connections = Local(connections.thread_critical)  # type: ignore[attr-defined]  # as above
+    pools.clear()
 
 
 def drain() -> None:
     """Let the pool's connections go, each when nobody uses it: new ones have the new settings."""
     if pool := _pools().get(ALIAS):
         pool.drain()
+
+
+def held(document: Document) -> bool:
+    """Whether a connection may still be in use as the user of a credential; only of a pool's we know."""
+    user = document.values.get("username")
+    if not connections.settings[ALIAS].get("OPTIONS", {}).get("pool") or not user:
+        return True
+    from fluentpro.web import postgresql
+
+    return postgresql.held(str(user))
 
 
 def doubt() -> None:
@@ -90,6 +130,24 @@ def _connect(config: Config) -> None:
 def _reason(error: Exception) -> str:
     state = getattr(error, "sqlstate", None)
     return f"{type(error).__name__}{f' (SQLSTATE {state})' if state else ''}"
+
+
+def _new_pool() -> Any:
+    """A pool for the current settings, not open yet; None where they want none."""
+    wrapper: Any = connections.create_connection(ALIAS)
+    wrapper.alias = NEXT  # else we would be given the pool that is there
+    pool = getattr(wrapper, "pool", None)  # SQLite has none
+    _pools().pop(NEXT, None)
+    return pool
+
+
+def _close(pool: Any) -> None:
+    """Close a pool that nobody is sent to any more, once nobody waits for a connection of it."""
+    until = time.monotonic() + pool.timeout  # whoever waits gives up by then
+    time.sleep(SETTLE)
+    while pool.get_stats().get("requests_waiting") and time.monotonic() < until:
+        time.sleep(LOOK)
+    pool.close()
 
 
 def _pools() -> dict[str, Any]:

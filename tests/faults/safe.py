@@ -135,6 +135,10 @@ class Safe:
         answer = self.root.write_data(f"auth/approle/role/{ROLE}-web/secret-id", data=values)
         return str(answer["data"]["secret_id"])
 
+    def destroy(self, secret_id: str) -> None:
+        """Let a secret id open nothing any more."""
+        self.root.write_data(f"auth/approle/role/{ROLE}-web/secret-id/destroy", data={"secret_id": secret_id})
+
     def log_in(self, secret_id: str) -> None:
         """Use a secret id."""
         role_id = self.up.environ("web")["FLUENTPRO_VAULT__ROLE_ID"]

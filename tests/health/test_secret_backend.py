@@ -19,7 +19,8 @@ SEALED = VaultError(Kind.SEALED, "the Vault is sealed")
 @pytest.fixture
 def secrets() -> Secrets:
     """A process that holds a document, and a credential from second 0 to second 60."""
-    made = Secrets({}, vault=Vault(enabled=True), answered_at=1000.0)
+    made = Secrets({}, answered_at=1000.0)
+    made.session.adopt(Vault(enabled=True))
     lease = Lease("database/creds/app/1", 60.0, since=0.0, pid=1, renew_at=40.0)
     made.documents = {
         CREDENTIALS: Document(CREDENTIALS, {"username": "canary"}, lease=lease),
