@@ -10,17 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from fluentpro.config.environment import ROOT
 from fluentpro.config.fields import settings_of
 from fluentpro.config.layers import SETTINGS, Sources
+from fluentpro.config.overrides import overlaid, parse
 from fluentpro.config.pin import pinned
 from fluentpro.config.references import Reference, Resolution, unresolved
 from fluentpro.config.runtime import Runtime
-from fluentpro.config.snapshot import Snapshot
+from fluentpro.config.snapshot import Candidate, Snapshot
 from fluentpro.config.store import Store
 from fluentpro.config.validate import Validator
 from fluentpro.config.watch import Pace
+from fluentpro.fleet.changes import Desk
+from fluentpro.fleet.ledger import Ledger
+from fluentpro.fleet.overrides import Overrides
 from fluentpro.schema import ENVIRONMENTS, Config
+from fluentpro.schema.database import Database
 from fluentpro.schema.rules import RULES
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ GUARDED = frozenset({"staging", "production"})
 
 VALIDATOR = Validator(Config, RULES, digest_key=("django", "secret_key"))
 
-INHERITED = ("server",)
+INHERITED = ("server", "vault")
 """The tables that are read before the fork: a child that comes later has them as its parent started."""
 
 _runtime: Runtime[Config] | None = None
@@ -45,13 +52,21 @@ class Backend:
 
     environ: Mapping[str, str] = field(repr=False)
     secrets: Secrets | None = None
+    used: bool | None = None
+    """Whether a Vault is enabled, for as long as this process and its children live; None before a load."""
+
+    def settle(self, wanted: bool) -> bool:
+        """Whether a Vault is used: what the first load wanted. A change waits for the restart."""
+        if self.used is None:
+            self.used = wanted
+        return self.used
 
     def __call__(
         self, references: Sequence[Reference], raw: Mapping[str, Any], environment: str
     ) -> Resolution:
         """Resolve them at the Vault; without one, leave them unset with a warning."""
         table = raw.get("vault")
-        if not isinstance(table, dict) or table.get("enabled") is not True:
+        if not self.settle(isinstance(table, dict) and table.get("enabled") is True):
             return unresolved(references, raw, environment)
         if self.secrets is None:
             from fluentpro.vault.secrets import Secrets  # hvac and requests take 0.1 s to import
@@ -79,7 +94,9 @@ def sources(environ: Mapping[str, str] | None = None, root: Path | None = None) 
     """Where FluentPro's configuration is read from; this process's environment unless told otherwise."""
     environ = os.environ if environ is None else environ
     root = root or find_root(environ, Path.cwd())
-    return Sources(root, environ, Config, ENVIRONMENTS, GUARDED, Backend(environ), ("vault", "enabled"))
+    overrides = Overrides(lambda database: Ledger(database, root))
+    backend, switch = Backend(environ), ("vault", "enabled")
+    return Sources(root, environ, Config, ENVIRONMENTS, GUARDED, backend, switch, overrides, backend.settle)
 
 
 def make_runtime(where: Sources) -> Runtime[Config]:
@@ -109,6 +126,44 @@ def secrets() -> Secrets | None:
     return backend.secrets if isinstance(backend, Backend) else None
 
 
+def overrides() -> Overrides | None:
+    """What this process knows of the operators' overrides; None where its sources know of none."""
+    known = runtime().sources.overrides
+    return known if isinstance(known, Overrides) else None
+
+
+def follow_overrides(*, read: bool = True) -> bool:
+    """Take up what operators changed, or what ended meanwhile; whether that was a reload. Never raises."""
+    known, store = overrides(), runtime().store
+    if known is None:
+        return False
+    if read:
+        known.refresh(store.snapshot.config.database)
+    if changed := known.stale:
+        store.reload("override")
+    return changed
+
+
+def rehearse(entries: Mapping[str, Any]) -> Snapshot[Config]:
+    """What this process's configuration would be with these overrides, as they are stored.
+
+    Raises a `ConfigError` where it would be refused, by this process's checks as well.
+    """
+    return runtime().store.rehearse(lambda candidate: overlaid(candidate, parse(entries), Config))
+
+
+def desk(where: Sources, candidate: Candidate) -> Desk[Config]:
+    """Where changes of the overrides are planned, over a candidate of these sources.
+
+    Raises `ConfigError` where it does not even say which database keeps them.
+    """
+    try:
+        database = Database.model_validate(candidate.values.get("database", {}))
+    except ValidationError:
+        database = VALIDATOR.validate(candidate).config.database  # tells what is wrong
+    return Desk(candidate, Ledger(database, where.root), Config, VALIDATOR.validate)
+
+
 def keeper(warn: Callable[[str, str], None]) -> Keeper | None:
     """What keeps this process's secrets current, told of every outcome; None where no Vault is enabled."""
     known, store = secrets(), runtime().store
@@ -116,9 +171,7 @@ def keeper(warn: Callable[[str, str], None]) -> Keeper | None:
         return None
     from fluentpro.vault.keeper import Keeper
 
-    made = Keeper(
-        known, lambda: store.reload("secret"), lambda: store.snapshot.config.vault.drain_delay, warn
-    )
+    made = Keeper(known, lambda: store.reload("secret"), lambda: known.vault.drain_delay, warn)
     store.acknowledge.append(made.acknowledge)
     return made
 
@@ -129,6 +182,9 @@ def boot() -> Snapshot[Config]:
     if known := secrets():
         known.commit()
         atexit.register(known.close)  # a child has none of what its parent took, and gives none of it back
+    if (given := overrides()) and given.inherited and follow_overrides():
+        runtime().store.rebase(*INHERITED)  # nothing of this child has read it yet
+        snapshot = runtime().store.snapshot
     return snapshot
 
 
@@ -165,6 +221,8 @@ def _in_child() -> None:
         _runtime.store.rebase(*INHERITED)
         if known := secrets():
             known.after_fork()
+        if given := overrides():
+            given.after_fork()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

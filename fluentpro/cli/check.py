@@ -10,6 +10,8 @@ from fluentpro.cli.look import reading
 from fluentpro.cli.report import counted, refusing
 from fluentpro.config.diagnostics import render
 from fluentpro.config.fields import settings_of
+from fluentpro.config.layers import Sources
+from fluentpro.fleet.overrides import Overrides
 from fluentpro.process import VALIDATOR
 from fluentpro.schema import Config
 
@@ -31,6 +33,7 @@ def check(*, as_json: bool) -> None:
             "settings": count,
             "layers": layers,
             "digest": snapshot.digest,
+            "overrides": _overrides(where),
             **counted(snapshot.warnings),
         }
         click.echo(json.dumps(answer, indent=2))
@@ -41,3 +44,11 @@ def check(*, as_json: bool) -> None:
         f"{snapshot.environment}: {count} settings from {len(layers)} layers are valid, "
         f"digest {snapshot.digest}"
     )
+
+
+def _overrides(where: Sources) -> dict[str, object]:
+    """The revision that counts; a problem is why the database could not be asked for it."""
+    known = where.overrides
+    if not isinstance(known, Overrides):
+        return {"revision": 0, "problem": None}
+    return {"revision": known.revision, "problem": known.problem or None}

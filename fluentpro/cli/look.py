@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,8 +14,10 @@ from fluentpro.config.errors import ConfigError
 from fluentpro.config.explain import Effective, effective
 from fluentpro.config.fields import Path
 from fluentpro.config.layers import Sources
+from fluentpro.config.overrides import none_given
 from fluentpro.config.references import unresolved
 from fluentpro.config.snapshot import Candidate
+from fluentpro.fleet.overrides import Overrides
 from fluentpro.process import VALIDATOR, Backend, sources
 from fluentpro.schema import Config
 
@@ -42,11 +45,16 @@ class Look:
 
 @contextmanager
 def reading() -> Iterator[Sources]:
-    """This process's sources; what it takes of a Vault to read them is given back in the end."""
+    """This process's sources; what it takes of a Vault to read them is given back in the end.
+
+    Where the database could not be asked for overrides, that is said on standard error.
+    """
     where = sources()
     try:
         yield where
     finally:
+        if isinstance(where.overrides, Overrides) and where.overrides.problem:
+            sys.stderr.write(f"fluentpro: overrides are left out: {where.overrides.problem}\n")
         if isinstance(where.resolve, Backend) and (known := where.resolve.secrets):
             known.commit()
             known.close()
@@ -62,12 +70,12 @@ def look() -> Look:
 
 
 def look_from_afar(environment: str) -> Look:
-    """Read another environment's configuration on this machine, without asking its secret backend.
+    """Read another environment's configuration on this machine, without its secret backend and database.
 
     That a secret is missing which only the backend can give is no finding then.
     """
     where = sources({**os.environ, SWITCH: environment}, sources().root)
-    seen = _look(replace(where, resolve=unresolved))
+    seen = _look(replace(where, resolve=unresolved, overrides=none_given))
     unasked = {item.setting.key for item in seen.values.values() if item.unresolved}
     return replace(seen, findings=tuple(item for item in seen.findings if item.key not in unasked))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,8 @@ EX_USAGE: Final = 64
 """Exit status of sysexits.h: the command line itself is wrong."""
 INTERRUPTED: Final = 130
 """Exit status that shells give to what Ctrl-C ended."""
+TERMINATED: Final = 143
+"""Exit status that shells give to what SIGTERM ended."""
 
 STACK: Final = ".stack/settings.toml"
 """See `fluentpro.config.layers`, which a Tab need not wait for."""
@@ -27,14 +30,22 @@ VERBS: Final = (
     "init",
     "up",
     "serve",
+    "probe",
     "check",
     "explain",
     "show",
     "diff",
     "doctor",
     "schema",
+    "reload",
+    "fleet",
+    "set",
+    "unset",
+    "history",
+    "rollback",
     "rotate",
     "vault",
+    "token",
     "completion",
 )
 """In the order in which a newcomer meets them. Each is a command of that name in a module of that name."""
@@ -105,6 +116,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that can't show a value is no error
+    if os.getpid() == 1:  # a container's: the kernel spares it each signal that it does not handle
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     _forget_dead_stack(Path(os.environ.get("FLUENTPRO_ROOT", ".")).absolute())
 
 

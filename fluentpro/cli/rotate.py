@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from pydantic import SecretStr
 
+from fluentpro.cli.arrival import Arrival, Here, in_fleet, tell_late
+from fluentpro.cli.fleet import asking, channel_of
 from fluentpro.cli.look import reading
 from fluentpro.cli.report import refusing
+from fluentpro.cli.succession import EX_TEMPFAIL, Succession
 from fluentpro.config.diagnostics import EX_CONFIG
 from fluentpro.config.display import is_reference
 from fluentpro.config.fields import Path as Key
@@ -25,6 +26,8 @@ from fluentpro.config.layers import STACK
 from fluentpro.config.snapshot import Snapshot
 from fluentpro.process import VALIDATOR, sources
 from fluentpro.schema import Config
+from fluentpro.vault.connection import Connection
+from fluentpro.vault.documents import newest
 from fluentpro.vault.errors import VaultError
 from fluentpro.vault.operator import Operator
 from fluentpro.vault.reference import Location, Pointer, parse
@@ -34,10 +37,6 @@ SECRET_KEY: Final[Key] = ("django", "secret_key")
 PASSWORD: Final[Key] = ("database", "password")
 FROM_VAULT: Final = "vault "
 """How the origins of values begin that a Vault gave."""
-EVERY: Final = 0.02
-"""Seconds between two looks at who has it."""
-EX_TEMPFAIL: Final = 75
-"""Exit status of sysexits.h: written, and not everybody has it yet."""
 
 
 @click.command(epilog="Example: fluentpro rotate kv/fluentpro/production/openai --key api_key --generate")
@@ -47,73 +46,108 @@ EX_TEMPFAIL: Final = 75
 @click.option(
     "--timeout", default=30.0, show_default=True, help="Seconds to wait until every process has it."
 )
+@click.option("--force", is_flag=True, help="With secret-key: go on although a process lags.")
+@click.option("--retire", is_flag=True, help="With secret-key: accept what earlier keys signed no more.")
+@click.option(
+    "--idle",
+    default=3600.0,
+    show_default=True,
+    help="With --retire: seconds for which no earlier key may have been needed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def rotate(target: str, keys: tuple[str, ...], timeout: float, *, random: bool, as_json: bool) -> None:
+def rotate(target: str, keys: tuple[str, ...], *, random: bool, as_json: bool, **how: Any) -> None:
     """Write a new version of a secret and watch it arrive.
 
     TARGET is `secret-key`, `database`, or the place of a document in Vault. The Vault is asked with
     VAULT_TOKEN where that is set, else as this service. Nobody else's change is overwritten: if
     the document changed meanwhile, nothing is written.
 
-    Exit status: 0 every process has it, 75 written and not everywhere yet, 77 the Vault denied it.
+    The secret key takes two steps: every process accepts the new key before one signs with it. What
+    lags is named, and nothing goes on without --force.
+
+    Exit status: 0 every process has it, 75 not everywhere yet, 77 the Vault denied it.
     """
+    if (how["force"] or how["retire"]) and target != "secret-key":
+        raise click.UsageError("--force and --retire are for secret-key")
     with refusing(as_json=as_json), reading() as where:
         snapshot = VALIDATOR.validate(where.load())
-    place, keys, made = _target(snapshot, target, keys)
-    before = _running(snapshot)
+    channel = channel_of(snapshot.candidate)
+    with asking(), failing():
+        if target == "secret-key":
+            pointer = _pointer(snapshot, SECRET_KEY)
+            way = Succession(
+                _operator(snapshot),
+                pointer,
+                channel,
+                snapshot.config,
+                how["timeout"],
+                how["force"],
+                as_json,
+            )
+            way.retire(how["idle"]) if how["retire"] else way.rotate()
+            return
+        place = _pointer(snapshot, PASSWORD).location if target == "database" else _place(target)
+        used = any(pointer.location == place for pointer in _used(snapshot).values())
+        here = Here(snapshot)
+        before = here.running() if used and channel is None else {}
+        what, mark = _rotate(snapshot, place, keys, random=random)
+        arrival = None
+        if used and channel:
+            arrival = in_fleet(channel, place, mark, how["timeout"])
+        elif used and before:
+            arrival = here.wait(before, how["timeout"])
+    _say(what, arrival, used=used, timeout=how["timeout"], as_json=as_json)
+
+
+def _say(what: str, arrival: Arrival | None, *, used: bool, timeout: float, as_json: bool) -> None:
+    done = arrival is not None and arrival.done
+    if as_json:
+        total, late = (arrival.total, len(arrival.late)) if arrival else (0, 0)
+        seconds = round(arrival.seconds, 3) if arrival and done else None
+        click.echo(json.dumps({"rotated": what, "processes": total - late, "of": total, "seconds": seconds}))
+    elif arrival is None or (arrival.total == 0 and not arrival.late):
+        why = "no service of this project answers here" if used else "no setting refers to it"
+        click.echo(f"rotated {what}; {why}, so nobody was watched")
+    elif done:
+        click.echo(f"rotated {what}; all {arrival.total} processes use it after {arrival.seconds:.3g} s")
+    if arrival and arrival.late:
+        many = f"not every one of {arrival.total} processes uses it after {timeout:g} s"
+        click.echo(f"fluentpro: rotated {what}, and {many}", err=True)
+        tell_late(arrival.late)
+        fix = "the service's log and /health say why; it arrives by itself once that is mended"
+        click.echo(f"        fix: {fix}", err=True)
+        raise SystemExit(EX_TEMPFAIL)
+
+
+@contextmanager
+def failing() -> Iterator[None]:
+    """End the process with what the Vault has against it, and the fix."""
     try:
-        what = _rotate(snapshot, place, keys, random=random or made)
+        yield
     except VaultError as failure:
         click.echo(f"fluentpro: {failure}", err=True)
         for line in failure.fix.splitlines():
             click.echo(f"        {line}", err=True)
         raise SystemExit(failure.kind.status) from None
-    began = time.monotonic()
-    used = any(pointer.location == place for pointer in _used(snapshot).values())
-    now = _arriving(snapshot, before, began + timeout) if before and used else {}
-    seconds = round(time.monotonic() - began, 3)
-    total = max(sum(before.values()), sum(now.values()))
-    arrived = sum(count for digest, count in now.items() if digest not in before)
-    if as_json:
-        done = arrived == total > 0
-        answer = {"rotated": what, "processes": arrived, "of": total, "seconds": seconds if done else None}
-        click.echo(json.dumps(answer))
-    elif not used:
-        click.echo(f"rotated {what}; no setting refers to it, so nobody was watched")
-    elif not before:
-        click.echo(f"rotated {what}; no service of this project answers here, so nobody was watched")
-    elif arrived == total:
-        click.echo(f"rotated {what}; all {arrived} processes use it after {seconds:g} s")
-    if used and before and arrived < total:
-        many = f"{total - arrived} of {total} processes do not use it after {timeout:g} s"
-        fix = "the service's log and /health say why; it arrives by itself once that is mended"
-        click.echo(f"fluentpro: rotated {what}, and {many}\n        fix: {fix}", err=True)
-        raise SystemExit(EX_TEMPFAIL)
 
 
-def _target(
-    snapshot: Snapshot[Config], target: str, keys: tuple[str, ...]
-) -> tuple[Location, tuple[str, ...], bool]:
-    """The document that is meant, which of its keys, and whether their values are always made up."""
-    if target == "database":
-        return _pointer(snapshot, PASSWORD).location, (), False
-    if target == "secret-key":
-        pointer = _pointer(snapshot, SECRET_KEY)
-        return pointer.location, (pointer.key,), True
-    return _place(target), keys, False
-
-
-def _rotate(snapshot: Snapshot[Config], place: Location, keys: tuple[str, ...], *, random: bool) -> str:
-    """Do it; what was done, in words."""
-    connection = Operator(snapshot.config.vault, os.environ, _stack_login()).connect()
+def _rotate(
+    snapshot: Snapshot[Config], place: Location, keys: tuple[str, ...], *, random: bool
+) -> tuple[str, str]:
+    """Do it; what was done, in words, and the mark of what stands there now."""
+    connection = _operator(snapshot)
     if place.leased:
         rotate_static(connection, place)
-        return f"the password of {place}"
+        return f"the password of {place}", newest(connection, place)
     if not random and not keys:
         raise click.UsageError("say which --key, or --generate new values for all of them")
     values = dict(generated(connection, place, keys)) if random else {key: _asked(key) for key in keys}
     version = write(connection, place, values)
-    return f"{place} ({', '.join(sorted(values))}) to version {version}"
+    return f"{place} ({', '.join(sorted(values))}) to version {version}", str(version)
+
+
+def _operator(snapshot: Snapshot[Config]) -> Connection:
+    return Operator(snapshot.config.vault, os.environ, _stack_login()).connect()
 
 
 def _stack_login() -> dict[str, object]:
@@ -175,38 +209,3 @@ def _asked(key: str) -> str:
     if sys.stdin.isatty():
         return str(click.prompt(f"New value of {key}", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\n")
-
-
-def _running(snapshot: Snapshot[Config]) -> dict[str, int]:
-    """How many processes of the service that listens here run each digest; empty where none answers."""
-    server, token = snapshot.config.server, snapshot.config.operations.token
-    host = "127.0.0.1" if server.host in ("0.0.0.0", "::") else server.host  # noqa: S104 # what it listens on
-    request = urllib.request.Request(f"http://{host}:{server.port}/metrics")  # always http, to ourselves
-    request.add_header("Host", "localhost")
-    if token:
-        request.add_header("Authorization", f"Bearer {token.get_secret_value()}")
-    try:
-        with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 # as above
-            return _digests(answer.read().decode())
-    except (urllib.error.URLError, OSError, ValueError):
-        return {}
-
-
-def _digests(page: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for line in page.splitlines():
-        if line.startswith("fluentpro_config_info{"):
-            labels, _, value = line.rpartition(" ")
-            found[labels.partition('digest="')[2].partition('"')[0]] = int(float(value))
-    return found
-
-
-def _arriving(snapshot: Snapshot[Config], before: Mapping[str, int], until: float) -> dict[str, int]:
-    """How many processes run each digest, once none runs what ran before, or when the time is up."""
-    now: dict[str, int] = {}
-    while time.monotonic() < until:
-        now = _running(snapshot)
-        if now and not now.keys() & before.keys() and sum(now.values()) >= sum(before.values()):
-            return now
-        time.sleep(EVERY)
-    return now

@@ -3,49 +3,48 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from contextlib import closing
+from typing import Final
 
 import click
 
 from fluentpro.cli.report import refusing
 from fluentpro.config.diagnostics import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE
-from fluentpro.config.environment import variable
 from fluentpro.process import boot
-from fluentpro.schema import Config
 from fluentpro.schema.server import Server
 
-PORT = variable(("server", "port"))
+PROCESSES: Final = ("web", "realtime", "worker")
 
 
 @click.command(epilog="Example: fluentpro serve --process web --port 8123")
 @click.option(
-    "--process", type=click.Choice(["web"]), default="web", show_default=True, help="Which process type."
+    "--process", type=click.Choice(PROCESSES), default="web", show_default=True, help="Which process type."
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="The TCP port; stands above server.port.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The TCP port, instead of server.port.")
 @click.option("--json", "as_json", is_flag=True, help="Print a configuration that is refused as JSON.")
-def serve(process: str, port: int | None, *, as_json: bool) -> None:  # noqa: ARG001 # one process type so far
+def serve(process: str, port: int | None, *, as_json: bool) -> None:
     """Run one process type until a signal ends it.
+
+    web answers HTTP, realtime holds WebSockets, worker runs background tasks. Each answers /health,
+    /health/live, /health/ready, /health/startup and /metrics at its port.
 
     The configuration is checked first: one that is not valid is printed, and nothing starts. The
     database is not migrated; /health/ready says if it has to be.
 
-    Exit status: 78 the configuration is not valid, 69 the port is taken, 77 the port is not for this user.
+    Exit status: 78 the configuration is not valid, 69 the port is taken or Redis can't be reached,
+    77 the port is not for this user, or Redis denies the password.
     """
-    claim(configured(port, as_json=as_json).server)
+    with refusing(as_json=as_json):
+        server = boot().config.server
+    claim(server if port is None else server.model_copy(update={"port": port}))
+    if process == "worker":
+        from fluentpro.cli.worker import work
+
+        raise SystemExit(work(port or server.port))
     from fluentpro.web.server import serve as run
 
-    run()
-
-
-def configured(port: int | None, *, as_json: bool = False) -> Config:
-    """This process's configuration, with the port of the command line; ends the process if it is refused."""
-    if port is not None:
-        os.environ[PORT] = str(port)
-        os.environ.pop(f"{PORT}_FILE", None)  # what was typed now stands above it, too
-    with refusing(as_json=as_json):
-        return boot().config
+    run(port=port, realtime=process == "realtime")
 
 
 def claim(server: Server) -> None:

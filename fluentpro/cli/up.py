@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,20 +15,26 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from fluentpro.cli.children import Child, Children
 from fluentpro.cli.init import SECRETS, write
-from fluentpro.cli.report import report
-from fluentpro.cli.serve import PORT, claim, configured
+from fluentpro.cli.report import refusing, report
+from fluentpro.cli.serve import bind, claim
 from fluentpro.config.diagnostics import EX_UNAVAILABLE, errors
 from fluentpro.config.display import visible, without_password
+from fluentpro.config.environment import variable
 from fluentpro.config.errors import ConfigError
 from fluentpro.config.layers import Sources
+from fluentpro.config.overrides import none_given
 from fluentpro.config.references import unresolved
-from fluentpro.process import VALIDATOR, runtime, sources
+from fluentpro.process import VALIDATOR, boot, runtime, sources
 from fluentpro.schema import Config
+from fluentpro.schema.server import Server
 
 if TYPE_CHECKING:
     from fluentpro.stack.stack import Running
 
+PORT: Final = variable(("server", "port"))
+HIGHEST: Final = 65_535
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, never bound
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SIGNALLED: Final = 128
@@ -49,15 +55,22 @@ LOOK: Final = 1.0
     show_envvar=True,
     help="The TCP port; stands above server.port.",
 )
+@click.option(
+    "--realtime-port",
+    type=click.IntRange(1, 65535),
+    help="The port of the WebSockets; without it, the next free one behind the port.",
+)
 @click.option("--stack/--no-stack", default=True, help="With servers of its own, or on SQLite without any.")
 @click.option("--reset", is_flag=True, help="Begin with empty servers: all their data is removed.")
 @click.option("--inner", is_flag=True, hidden=True, help="The part that runs above the servers.")
-def up(port: int | None, *, stack: bool, reset: bool, inner: bool) -> None:
+def up(port: int | None, realtime_port: int | None, *, stack: bool, reset: bool, inner: bool) -> None:
     """Set up what is missing and run the whole service.
 
     In development that is: PostgreSQL, Valkey and OpenBao of its own, with their data in .stack; this
-    machine's secrets; the database; the web processes. Ctrl-C ends them all, and the next run goes on
-    from there. Elsewhere, and with --no-stack, it uses what the configuration names.
+    machine's secrets; the database; the process types web, realtime and worker, each as
+    `fluentpro serve` runs it. Ctrl-C ends them all, and the next run goes on from there. If one of them
+    ends by itself, the others are ended too. Elsewhere, and with --no-stack, it uses what the
+    configuration names; without a Redis there is no worker.
 
     Exit status: 78 the configuration is not valid, 69 the port is taken or a server is not there.
     """
@@ -72,18 +85,44 @@ def up(port: int | None, *, stack: bool, reset: bool, inner: bool) -> None:
         if write(path):
             click.echo(f"wrote {path} with generated secrets")
     if stack and _has_servers():
-        raise SystemExit(_above_servers(where, port, reset=reset))
-    _run(port)
+        raise SystemExit(_above_servers(where, port, realtime_port, reset=reset))
+    raise SystemExit(_run(port, realtime_port))
 
 
-def _run(port: int | None) -> None:
-    """Run the service over whatever the configuration names."""
-    config = configured(port)
-    claim(config.server)
+def _run(port: int | None, realtime_port: int | None) -> int:
+    """Run the service over whatever the configuration names; its exit status."""
+    if port is not None:  # a layer that all process types share
+        os.environ[PORT] = str(port)
+        os.environ.pop(f"{PORT}_FILE", None)
+    with refusing():
+        config = boot().config
+    server = config.server
+    claim(server)
+    host = "127.0.0.1" if server.host in EVERYWHERE else server.host
+    web = Child("web", host, server.port)
+    if realtime_port is None:
+        realtime = Child("realtime", host, _free_behind(server, server.port))
+    else:
+        claim(server.model_copy(update={"port": realtime_port}))
+        realtime = Child("realtime", host, realtime_port)
+    groups = [[web, realtime]]
     _migrate(config)
-    from fluentpro.web.server import serve as run
+    if config.redis.url:
+        groups.append([Child("worker", host, _free_behind(server, realtime.port))])
+    else:
+        _say("no Redis is configured: no worker runs, and each process caches in its own memory")
+    grace = float(server.graceful_timeout + server.drain_delay)
+    children = Children(groups, grace, _say)
+    return children.run(partial(_announce, children.all))
 
-    run(ready=partial(_announce, config))
+
+def _free_behind(server: Server, port: int) -> int:
+    """The first port behind this one that can be listened on."""
+    for number in range(port + 1, HIGHEST + 1):
+        with suppress(OSError):
+            bind(server.model_copy(update={"port": number}))
+            return number
+    return port  # whoever listens there says what is wrong
 
 
 def _has_servers() -> bool:
@@ -94,10 +133,10 @@ def _has_servers() -> bool:
     return False
 
 
-def _above_servers(where: Sources, port: int | None, *, reset: bool) -> int:
+def _above_servers(where: Sources, port: int | None, realtime_port: int | None, *, reset: bool) -> int:
     """Run the service in a child, above servers of its own; its exit status.
 
-    gunicorn waits for every child of its process, so it is not the one that has the servers.
+    The child logs in to the Vault, and gives back what it took before the servers are stopped.
     """
     from fluentpro.stack.errors import StackError
     from fluentpro.stack.launch import launched
@@ -112,7 +151,8 @@ def _above_servers(where: Sources, port: int | None, *, reset: bool) -> int:
         _refuse_early()
         with signals.heard(), stack.running(_say, reset=reset) as servers, servers.settings(port):
             # A group of its own: each signal reaches it once, through us.
-            command = launched([sys.argv[0], "up", "--inner"], signal.SIGTERM)
+            words = [] if realtime_port is None else ["--realtime-port", str(realtime_port)]
+            command = launched([sys.argv[0], "up", "--inner", *words], signal.SIGTERM)
             signals.child = subprocess.Popen(command, process_group=0)  # noqa: S603 # ourselves
             return signals.status(_until_it_ends(signals.child, servers))
     except StackError as error:
@@ -132,7 +172,9 @@ def _refuse_early() -> None:
     What depends on the servers (a secret, an address) is for the service to judge, above them.
     """
     try:
-        config = VALIDATOR.validate(replace(sources(), resolve=unresolved).load()).config
+        config = VALIDATOR.validate(
+            replace(sources(), resolve=unresolved, overrides=none_given).load()
+        ).config
     except ConfigError as error:
         if any(item.code < FROM_SERVERS and item.code != MISSING for item in errors(error.findings)):
             report(error)
@@ -185,8 +227,7 @@ class Signals:
         if self.child is None:
             raise SystemExit(SIGNALLED + sig)
         if self.child.poll() is None:
-            # gunicorn takes SIGHUP for a reload; ours says that the terminal was closed.
-            self.child.send_signal(signal.SIGINT if sig == signal.SIGHUP else sig)
+            self.child.send_signal(sig)
 
 
 def _migrate(config: Config) -> None:
@@ -204,15 +245,22 @@ def _migrate(config: Config) -> None:
         click.echo(f"migrated {config.database.name}: {applied} migration{'' if applied == 1 else 's'}")
 
 
-def _announce(config: Config) -> None:
-    environment, server = runtime().sources.environment, config.server
-    host = "127.0.0.1" if server.host in EVERYWHERE else server.host
-    url = f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
-    click.echo(
+def _announce(children: Sequence[Child]) -> None:
+    environment = runtime().sources.environment
+    at = {
+        child.name: f"{f'[{child.host}]' if ':' in child.host else child.host}:{child.port}"
+        for child in children
+    }
+    url = f"http://{at['web']}"
+    _say(
         f"FluentPro ({environment}) serves at {url}\n"
         f"  {url}/api/v1/about    what runs, with which configuration\n"
         f"  {url}/api/v1/docs     the API\n"
         f"  {url}/health          every check\n"
-        f"Edit settings/{environment}.toml and look again. Ctrl-C ends it."
+        f"  ws://{at['realtime']}/ws/v1/about      the same as it changes"
     )
-    sys.stdout.flush()
+    if worker := at.get("worker"):
+        _say(f"  http://{worker}/health          every check of the worker")
+    _say(f"Edit settings/{environment}.toml and look again. Ctrl-C ends it.")
+    with suppress(OSError):
+        sys.stdout.flush()

@@ -54,14 +54,19 @@ def setting(
     unit: str = "",
     effect: Effect = Effect.LIVE,
     overridable: bool = False,
+    own: bool = False,
     **constraints: Any,
 ) -> Any:
     """Declare one setting of a `Table`; without a default it must be set.
+
+    One that is a process's `own`, such as its login, is no part of a configuration's digest.
 
     `constraints` are pydantic's (`ge`, `le`, `pattern`, `max_length`, ...). A setting is a secret
     if and only if its type holds a `SecretStr`; a secret can't be overridable.
     """
     extra: dict[str, Any] = {"x-effect": effect.value, "x-unit": unit, "x-overridable": overridable}
+    if own:
+        extra["x-own"] = True
     return Field(default, description=meaning, json_schema_extra=extra, **constraints)
 
 
@@ -75,6 +80,8 @@ class Setting:
     unit: str
     effect: Effect
     overridable: bool
+    own: bool
+    """Each process may have another one, and the configuration is the same."""
     secret: bool
     noun: str
     """What a value is, with its article, for messages: `a port`; the title of its type."""
@@ -144,6 +151,7 @@ def _setting(path: Path, field: FieldInfo) -> Setting:
         unit=str(extra.get("x-unit", "")),
         effect=Effect(str(extra.get("x-effect", Effect.LIVE))),
         overridable=bool(extra.get("x-overridable", False)),
+        own=bool(extra.get("x-own", False)),
         secret=holds_secret(field.annotation),
         noun=field.title or "",
         constraints=tuple(field.metadata),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import shlex
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -19,8 +19,9 @@ from fluentpro.config.display import brief, is_reference
 from fluentpro.config.fields import Path, Table, settings_of
 from fluentpro.config.files import Fingerprint, Reading, fingerprint, read
 from fluentpro.config.origins import VARIABLE, Origin
+from fluentpro.config.overrides import Ask, none_given, overlaid
 from fluentpro.config.references import Reference, Resolver, unresolved
-from fluentpro.config.snapshot import Candidate, Layer
+from fluentpro.config.snapshot import Candidate, Layer, overlay, unset
 
 SETTINGS: Final = "settings.toml"
 SECRETS: Final = ".secrets.toml"
@@ -51,6 +52,10 @@ class Sources:
     """The setting that says whether the backend is used: where it is, this machine's secrets are not.
     Without such a setting it is used where the environment is guarded.
     """
+    overrides: Ask = none_given
+    """Tells what operators override."""
+    settle: Callable[[bool], bool] = lambda used: used
+    """Told whether the backend is to be used; says whether it is, which may take a restart to change."""
 
     @property
     def environment(self) -> str:
@@ -89,19 +94,23 @@ class Sources:
         given = {path for layer in data for path in layer.values}  # a variable's text is data, never obeyed
         references = tuple(item for item in references if item.setting.path not in given)
         for layer in data:
-            _overlay(values, layer.values)
+            overlay(values, layer.values)
         resolved = self.resolve(references, values, self.environment)
         if resolved.layer:
             layers = (*layers, resolved.layer)
-            _overlay(values, resolved.layer.values)
+            overlay(values, resolved.layer.values)
         findings.extend(resolved.findings)
-        return Candidate(self.environment, values, layers, tuple(findings), self.environment in self.guarded)
+        guarded = self.environment in self.guarded
+        candidate = Candidate(self.environment, values, layers, tuple(findings), guarded)
+        overrides = self.overrides(values)
+        return overlaid(candidate, overrides, self.schema) if overrides else candidate
 
     def _with_secrets_of_one_kind(self, files: Sequence[Layer], data: Sequence[Layer]) -> tuple[Layer, ...]:
         """The layers without the references where nobody reads them, else without this machine's secrets."""
         given = [layer.values[self.backend] for layer in (*files, *data) if self.backend in layer.values]
         used = given[-1] is True if given else not self.backend and self.environment in self.guarded
-        return tuple(layer for layer in files if layer.name != (LOCAL_SECRETS if used else SECRETS))
+        unread = LOCAL_SECRETS if self.settle(used) else SECRETS
+        return tuple(layer for layer in files if layer.name != unread)
 
     def _paths(self, variables: env.Variables) -> tuple[FilePath, ...]:
         named = (file for _, file in variables.files.values())
@@ -116,7 +125,7 @@ class Sources:
         for path in dict.fromkeys(given):
             winner = candidate.winner(path)
             if winner and is_reference(winner.value):
-                _unset(values, path)
+                unset(values, path)
                 found.append(Reference(known[path], winner.value, winner.origin))
         return tuple(found)
 
@@ -190,7 +199,7 @@ def _merge(files: Iterable[Layer]) -> dict[str, Any]:
         merged.set(_ROOT, {}, validate=False, dotted_lookup=False)
         for layer in files:
             nested: dict[str, Any] = {}
-            _overlay(nested, {_marked(path): _Sealed(value) for path, value in layer.values.items()})
+            overlay(nested, {_marked(path): _Sealed(value) for path, value in layer.values.items()})
             merged.update({_ROOT: nested}, merge=True, validate=False, dotted_lookup=False, tomlfy=False)
         values: dict[str, Any] = merged.as_dict()[_ROOT]
     return _unwrap(values)
@@ -205,21 +214,6 @@ def _unwrap(table: Mapping[str, Any]) -> dict[str, Any]:
         name.removeprefix(_MARK): item.value if isinstance(item, _Sealed) else _unwrap(item)
         for name, item in table.items()
     }
-
-
-def _overlay(values: dict[str, Any], given: Mapping[Path, Any]) -> None:
-    for path, value in given.items():
-        table = values
-        for name in path[:-1]:
-            table = table.setdefault(name, {})
-        table[path[-1]] = value
-
-
-def _unset(values: dict[str, Any], path: Path) -> None:
-    table = values
-    for name in path[:-1]:
-        table = table[name]
-    del table[path[-1]]
 
 
 def _local(name: str, environment: str) -> Diagnostic:

@@ -131,6 +131,23 @@ class Change:
         return ".".join(self.path)
 
 
+def overlay(values: dict[str, Any], given: Mapping[Path, Any]) -> None:
+    """Put raw values into nested tables, over what is there."""
+    for path, value in given.items():
+        table = values
+        for name in path[:-1]:
+            table = table.setdefault(name, {})
+        table[path[-1]] = value
+
+
+def unset(values: dict[str, Any], path: Path) -> None:
+    """Take one raw value out of nested tables."""
+    table = values
+    for name in path[:-1]:
+        table = table[name]
+    del table[path[-1]]
+
+
 def value_at(config: Any, path: Path) -> Any:
     """The value of a setting in a configuration."""
     for name in path:
@@ -151,11 +168,12 @@ def digest(config: Table, environment: str, key: str, stand_ins: Mapping[Path, s
     """The identity of a configuration: 16 hexadecimal digits, equal if and only if it is.
 
     Keyed with the secret key, so that nobody can try secrets against a published digest (HMAC, RFC 2104).
-    What a process has for itself is no part of it: the place in `stand_ins` is.
+    What a process has for itself is no part of it: the place in `stand_ins` is. Nor is its own login.
     """
     values = {
         item.key: stand_ins.get(item.path) or value_at(config, item.path)
         for item in settings_of(type(config)).values()
+        if not item.own
     }
     text = json.dumps([environment, values], sort_keys=True, default=_reveal)
     return hmac.new(key.encode(errors="surrogatepass"), text.encode(), hashlib.sha256).hexdigest()[:16]

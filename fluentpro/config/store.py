@@ -62,6 +62,8 @@ class Outcome(Generic[C]):
     """The one that serves now."""
     trigger: str
     seconds: float = 0.0
+    previous: Snapshot[C] | None = None
+    """The one that served before."""
     changes: tuple[Change, ...] = ()
     error: ConfigError | None = None
     failures: tuple[Failure, ...] = ()
@@ -94,7 +96,7 @@ class Store(Generic[C]):
     checks: list[Check[C]] = field(default_factory=list)
     listeners: list[Listener[C]] = field(default_factory=list)
     acknowledge: list[Callable[[Outcome[C]], None]] = field(default_factory=list)
-    """Told of every outcome, in order: the log, the metrics, later the fleet."""
+    """Told of every outcome, in order: the log, the metrics, the fleet."""
     clock: Callable[[], float] = time.time
     _lock: threading.RLock = field(default_factory=threading.RLock)
     """Held for a whole reload. Reentrant, so that a check may fork."""
@@ -137,8 +139,9 @@ class Store(Generic[C]):
     def reload(self, trigger: str = "request") -> Outcome[C]:
         """Try the sources again; keep the last good snapshot if they fail."""
         with self._lock:
-            started, outcome = time.perf_counter(), self._try(trigger)
-            outcome = replace(outcome, seconds=time.perf_counter() - started)
+            started, before = time.perf_counter(), self.snapshot
+            outcome = self._try(trigger)
+            outcome = replace(outcome, seconds=time.perf_counter() - started, previous=before)
             self._status = self._judge(outcome)
             for tell in self.acknowledge:
                 try:
@@ -148,6 +151,14 @@ class Store(Generic[C]):
                     known = (item for item in self._status.failures if item != failure)
                     self._status = replace(self._status, failures=(*known, failure))
         return outcome
+
+    def rehearse(self, change: Callable[[Candidate], Candidate]) -> Snapshot[C]:
+        """What would serve if the candidate in use were changed so; a `ConfigError` where it is refused.
+
+        Nothing is read from the sources, and nothing is swapped.
+        """
+        with self._lock:
+            return self._make(change(self.snapshot.candidate), self.snapshot)
 
     def hold(self) -> None:
         """Wait until no reload is under way, and let none begin: a fork must not copy half of one."""

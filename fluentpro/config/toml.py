@@ -70,8 +70,8 @@ class _Sifter:
                     yield self._value_for_table(path, value)
             elif isinstance(value, dict):
                 yield self._table_for_value(path)
-            elif _fits(value):
-                self.values[path] = _frozen(value)
+            elif fits(value):
+                self.values[path] = frozen(value)
             else:
                 yield self._unfit(path)
 
@@ -106,7 +106,7 @@ class _Sifter:
         return Diagnostic("CFG105", dotted(path), says, self._places.key(path), "write it shorter")
 
 
-def _fits(value: Any) -> bool:
+def fits(value: Any) -> bool:
     """Whether a value is of a size that all can work with who come after."""
     left = [(value, 0)]
     while left:
@@ -119,8 +119,9 @@ def _fits(value: Any) -> bool:
     return True
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+def frozen(value: Any) -> Any:
+    """The value with its lists as tuples."""
+    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def _not_utf8(name: str, error: UnicodeDecodeError) -> Diagnostic:

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from fluentpro.config.display import LONGEST, brief, display
 from fluentpro.config.environment import convert
 from fluentpro.config.fields import Setting
-from fluentpro.config.origins import Origin
+from fluentpro.config.origins import PLANNED, Origin
 
 _NOUNS: Final[Mapping[str, str]] = {
     "string_type": "a text in quotes",
@@ -69,9 +69,13 @@ class Wrong:
         return name if self.index is None else f"{name} (item {self.index + 1})"
 
     def fix(self, verb: str, what: str) -> str:
-        """What to do, said of the file or of the variable."""
+        """What to do, said of the file, of the variable or of the override."""
+        text = _IN_VARIABLES.get(what, what)
         if self.origin and self.origin.variable:
-            return f"set {self.origin.variable} to {_IN_VARIABLES.get(what, what)}"
+            return f"set {self.origin.variable} to {text}"
+        if self.origin and self.origin.override:
+            wanted, key = f"give {text}", self.setting.key
+            return wanted if self.origin.source == PLANNED else f"{wanted}, or `fluentpro unset {key}`"
         return f"{verb} {what}"
 
 
@@ -121,7 +125,10 @@ def _wrong_type(noun: str, wrong: Wrong) -> Wording:
     fix = wrong.fix("write", noun)
     if isinstance(wrong.value, str) and not wrong.setting.secret and wrong.index is None:
         meant = convert(wrong.value, wrong.setting)
-        if isinstance(meant, bool | int | float) and math.isfinite(meant):  # "5432" where 5432 was meant
+        stored = wrong.origin is not None and wrong.origin.override  # there, nobody writes quotes
+        if (
+            not stored and isinstance(meant, bool | int | float) and math.isfinite(meant)
+        ):  # "5432" where 5432 was meant
             text = display(meant) if isinstance(meant, bool) else brief(wrong.value.strip()).strip('"')
             fix = f"write {text}, without quotes"
     return Wording("CFG202", f"{wrong.shown} is not {noun}", fix)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fluentpro.config.fields import Effect, Table, setting
 from fluentpro.schema.types import HostOrSocket, Name, Port, Seconds, Secret, WholeSeconds
@@ -80,3 +80,16 @@ class Database(Table):
     def file(self, root: Path) -> str:
         """Where SQLite keeps the database; `:memory:` is a place of its own."""
         return self.name if self.name == ":memory:" else str(root / self.name)
+
+    def libpq(self) -> dict[str, Any]:
+        """What libpq needs to connect, the password in the clear; what is not set is left to libpq."""
+        given = {
+            "dbname": self.name,
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password.get_secret_value() if self.password else None,
+            "sslmode": self.sslmode,
+            "connect_timeout": self.connect_timeout,
+        }
+        return {name: value for name, value in given.items() if value is not None}

@@ -11,5 +11,6 @@ class Operations(Table):
 
     token: Token | None = setting(
         None,
-        meaning="The token that tools send as `Authorization: Bearer`; without one, those pages stay shut.",
+        meaning="The token that tools send as `Authorization: Bearer`; it may read and write, and works "
+        "without the database.",
     )

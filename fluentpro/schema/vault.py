@@ -26,13 +26,23 @@ class Vault(Table):
     auth_mount: Name | None = setting(
         None, meaning="Where the login method is mounted, if not under its own name."
     )
-    role: Name = setting("fluentpro", meaning="The role to log in as, with kubernetes and jwt.")
-    role_id: Name | None = setting(None, meaning="The role id, with approle.")
-    secret_id: Secret | None = setting(None, meaning="The secret id, with approle.")
-    secret_id_wrapped: bool = setting(
-        False, meaning="The secret id is a wrapping token, which is unwrapped once, at the start."
+    role: Name = setting("fluentpro", meaning="The role to log in as, with kubernetes and jwt.", own=True)
+    role_id: Name | None = setting(None, meaning="The role id, with approle.", own=True)
+    secret_id: Secret | None = setting(
+        None,
+        meaning="The secret id, with approle; a new one is for the next login.",
+        effect=Effect.REBIND,
+        own=True,
     )
-    token: Secret | None = setting(None, meaning="The token, with token; VAULT_TOKEN where this is not set.")
+    secret_id_wrapped: bool = setting(
+        False, meaning="The secret id is a wrapping token, which is unwrapped once, at the start.", own=True
+    )
+    token: Secret | None = setting(
+        None,
+        meaning="The token, with token; VAULT_TOKEN where this is not set. A new one is for the next login.",
+        effect=Effect.REBIND,
+        own=True,
+    )
     jwt_file: Name = setting(
         "/var/run/secrets/kubernetes.io/serviceaccount/token",
         meaning="The file that holds this service's own JWT, with kubernetes and jwt.",
@@ -46,12 +56,20 @@ class Vault(Table):
     )
     drain_delay: Seconds = setting(
         30.0,
-        meaning="How long a replaced credential stays valid for the requests that still use it.",
+        meaning="How long a replaced credential stays valid, at most, for the requests that still use it.",
         unit="s",
     )
     poll_interval: float = setting(
         1.0,
-        meaning="How often each process asks for newer versions of its secrets.",
+        meaning="How often the service asks for newer versions of its secrets; the processes of a fleet "
+        "take turns.",
+        unit="s",
+        ge=0.05,
+        le=3600,
+    )
+    poll_interval_alone: float = setting(
+        10.0,
+        meaning="How often a process asks that belongs to a fleet and can't reach it.",
         unit="s",
         ge=0.05,
         le=3600,

@@ -54,6 +54,8 @@ def test_a_setting_as_json_tells_all(invoke: Invoke) -> None:
         "default": 5432,
         "variable": "FLUENTPRO_DATABASE__PORT",
         "origin": "env FLUENTPRO_DATABASE__PORT",
+        "version": None,
+        "age_seconds": None,
         "unresolved": False,
         "findings": [],
     }

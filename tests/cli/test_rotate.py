@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 from fluentpro.cli import rotate as module
+from fluentpro.cli.arrival import Here
 from fluentpro.vault.reference import Location
 from tests.cli.project import Project
 
@@ -24,9 +25,9 @@ def watched(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
     def watched(*looks: dict[str, int]) -> None:
         left = list(looks)
-        monkeypatch.setattr(module, "_running", lambda _: left.pop(0) if len(left) > 1 else left[0])
+        monkeypatch.setattr(Here, "running", lambda _: left.pop(0) if len(left) > 1 else left[0])
         monkeypatch.setattr(
-            module, "_rotate", lambda _snapshot, place, keys, random: f"{place} {keys} {random}"
+            module, "_rotate", lambda _snapshot, place, keys, random: (f"{place} {keys} {random}", "1")
         )
 
     return watched
@@ -49,7 +50,8 @@ def test_it_says_how_many_lag(invoke: Invoke, watched: Callable[..., None]) -> N
     watched({"old": 3}, {"old": 1, "new": 2})
     result = rotate(invoke)
     assert (result.exit_code, result.stdout) == (75, "")
-    assert "1 of 3 processes do not use it after 0.2 s" in result.stderr
+    assert "not every one of 3 processes uses it after 0.2 s" in result.stderr
+    assert "1 of 3 processes run what they ran before" in result.stderr
     watched({"old": 3}, {"old": 1, "new": 2})
     as_data = rotate(invoke, "--json")
     assert as_data.exit_code == 75
@@ -61,7 +63,7 @@ def test_a_service_that_falls_silent_does_not_have_it(invoke: Invoke, watched: C
     watched({"old": 2}, {})
     result = rotate(invoke)
     assert result.exit_code == 75
-    assert "2 of 2 processes" in result.stderr
+    assert "2 of 2 processes run what they ran before" in result.stderr
 
 
 def test_without_a_service_nobody_was_watched(invoke: Invoke, watched: Callable[..., None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fluentpro.cli.serve import cure
@@ -44,6 +46,11 @@ class Service:
         body = answer.read()
         connection.close()
         return answer.status, body
+
+    def port_of(self, process: str) -> int:
+        """Where a process type listens, by the URL that `up` prints for it."""
+        [found] = re.findall({"realtime": r"ws://127.0.0.1:(\d+)/ws/"}[process], self.said)
+        return int(found)
 
     def interrupt(self) -> int:
         """Ctrl-C: the whole group hears it. Returns when nobody holds our pipe any more."""
@@ -102,8 +109,11 @@ def test_up_brings_a_fresh_clone_to_work_and_ctrl_c_ends_it_all(
     assert said[0] == f"wrote {bare.root / '.secrets.local.toml'} with generated secrets"
     assert said[1].startswith("migrated db.sqlite3: ")
     assert f"FluentPro (development) serves at http://127.0.0.1:{port}" in said
+    assert "no Redis is configured: no worker runs, and each process caches in its own memory" in said
     status, body = service.get("/api/v1/about")
     assert (status, json.loads(body)["environment"]) == (200, "development")
+    realtime = Service(service.process, service.port_of("realtime"))
+    assert realtime.get("/api/v1/about") == (status, body), "one configuration, whatever the port"
     assert service.interrupt() in (0, 130)
     assert "Traceback" not in service.said
     with pytest.raises(ProcessLookupError):
@@ -122,6 +132,38 @@ def test_up_a_second_time_has_nothing_to_set_up(
     assert "wrote" not in second.said
     assert "migrated" not in second.said
     second.interrupt()
+
+
+def test_up_ends_with_a_process_that_ends_by_itself(
+    bare: Project, start: Callable[..., Service], port: int
+) -> None:
+    service = start("up", "--no-stack", "--port", str(port), port=port)
+    service.listen()
+    children = psutil.Process(service.process.pid).children()
+    assert len(children) == 2
+    [realtime] = [child for child in children if "realtime" in child.cmdline()]
+    realtime.kill()
+    assert service.process.stdout
+    service.said += service.process.stdout.read()
+    assert service.process.wait(timeout=30) == 137
+    assert "realtime has ended with status -9: ending the others" in service.said
+    assert not [child for child in children if child.is_running()]
+
+
+def test_up_takes_the_port_of_the_websockets_as_it_is_told(
+    bare: Project, start: Callable[..., Service], port: int
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        other = probe.getsockname()[1]
+    with taken(other):
+        refused = bare.run("up", "--no-stack", "--port", str(port), "--realtime-port", str(other))
+    assert refused.returncode == 69
+    assert f"can't listen on 127.0.0.1 port {other}" in refused.stderr
+    service = start("up", "--no-stack", "--port", str(port), "--realtime-port", str(other), port=port)
+    service.listen()
+    assert service.port_of("realtime") == other
+    assert service.interrupt() in (0, 130)
 
 
 def test_serve_needs_no_migration_and_says_so_when_asked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -55,11 +56,20 @@ class Up:
             )
         eventually(lambda: "Ctrl-C ends it" in self.said or self.process.poll(), within=60)
         assert self.process.poll() is None, self.said
-        eventually(lambda: self.health()["status"] == "pass", within=20)
+        eventually(lambda: self.health()["status"] == "pass", within=40)
 
-    def health(self) -> dict[str, object]:
+    def port_of(self, process: str) -> int:
+        """Where a process type listens, by the URL that `up` prints for it."""
+        shown = {
+            "realtime": r"ws://127.0.0.1:(\d+)/ws/",
+            "worker": r"http://127.0.0.1:(\d+)/health +.*worker",
+        }
+        [found] = re.findall(shown[process], self.said)
+        return int(found)
+
+    def health(self, port: int = 0) -> dict[str, object]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}/health", timeout=5) as answer:
                 body: dict[str, object] = json.load(answer)
                 return body
         except OSError:
@@ -126,6 +136,17 @@ def test_up_brings_servers_whose_passwords_nobody_knows_and_takes_them_along(up:
         "postgresql answers",
     )
 
+    # All process types, of one configuration.
+    digests = {checks["config-source"]["digest"]}
+    for port in (up.port_of("realtime"), up.port_of("worker")):
+        eventually(lambda port=port: up.health(port)["status"] == "pass", within=40)
+        seen = up.health(port)["checks"]
+        assert isinstance(seen, dict)
+        digests.add(seen["config-source"]["digest"])
+        assert seen["redis"]["status"] == "pass"
+    assert len(digests) == 1
+    assert checks["celery"]["status"] == "pass"
+
     # Another terminal.
     users = up.users()
     assert run("check").returncode == 0
@@ -138,10 +159,12 @@ def test_up_brings_servers_whose_passwords_nobody_knows_and_takes_them_along(up:
     for _ in range(2):
         rotated = run("rotate", "secret-key")
         assert rotated.returncode == 0, rotated.stderr
-        assert "; all 2 processes use it after " in rotated.stdout
+        assert (
+            "; all 7 processes sign with it after " in rotated.stdout
+        )  # 2 web, 2 realtime, the worker and its 2
     assert up.django(READ, before) == "mine", "what was signed two keys ago is still accepted"
     first = run("rotate", "kv/fluentpro/development/openai", "--key", "api_key", "--generate")
-    assert "(api_key) to version 1; all 2 processes use it after " in first.stdout, first.stderr
+    assert "(api_key) to version 1; all 7 processes use it after " in first.stdout, first.stderr
     stray = run("rotate", "kv/fluentpro/development/opnai", "--key", "api_key", "--generate")
     assert "no setting refers to it, so nobody was watched" in stray.stdout
     dynamic = run("rotate", "database")

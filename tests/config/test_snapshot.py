@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from fluentpro.config.fields import Effect, settings_of
+from fluentpro.config.fields import Effect, Table, setting, settings_of
 from fluentpro.config.origins import Origin
 from fluentpro.config.snapshot import Winner, diff, digest, value_at
 from tests.config.world import Small, World
@@ -136,3 +136,20 @@ def test_a_setting_that_no_source_gives_has_no_winner(world: World) -> None:
 
 def test_a_secret_in_a_configuration_is_a_secret() -> None:
     assert isinstance(configured().keys.signing, SecretStr)
+
+
+def test_what_each_process_has_for_itself_is_no_part_of_the_digest() -> None:
+    """A web process and a worker log in with roles of their own, and run the same configuration."""
+
+    class Login(Table):
+        role: str = setting("", meaning="Who this process is.", own=True)
+        place: str = setting("", meaning="Where it logs in.")
+
+    class Whole(Table):
+        login: Login = Login()
+
+    web, worker, elsewhere = (
+        Whole(login=Login(role=role, place=place))
+        for role, place in (("web", "here"), ("worker", "here"), ("web", "there"))
+    )
+    assert digest(web, "e", "k") == digest(worker, "e", "k") != digest(elsewhere, "e", "k")

@@ -157,10 +157,12 @@ BREAKS: tuple[Case, ...] = (
     ("CFG437", "redis.cache_db", ANY, {"redis.url": "redis://localhost", "redis.streams_db": 0}),
     ("CFG440", "redis.url", ANY, {"features.celery": True, "redis.url": UNSET}),
     ("CFG441", "redis.url", ANY, {"fleet.enabled": True, "redis.url": UNSET}),
+    ("CFG442", "fleet.cluster", ANY, {"fleet.cluster": True, "fleet.sentinels": ("localhost:26379",)}),
     ("CFG450", "celery.soft_time_limit", ANY, {"celery.soft_time_limit": 300, "celery.time_limit": 300}),
     ("CFG451", "health.timeout", ANY, {"health.timeout": 5.0, "health.interval": 5.0}),
     ("CFG452", "reload.settle", ANY, {"reload.settle": 0.06, "reload.debounce": 0.05}),
     ("CFG453", "fleet.heartbeat", ANY, {"fleet.heartbeat": 10.0, "fleet.stale_after": 10.0}),
+    ("CFG454", "fleet.stale_after", ANY, {"fleet.stale_after": 61.0, "fleet.forget_after": 60.0}),
 )
 INTEGRATIONS = {
     "auth0": {"domain": "x.auth0.com", "client_id": "x", "client_secret": FAKE},

@@ -98,6 +98,7 @@ def test_secrets_are_the_settings_that_hold_one() -> None:
         "database.password",
         "redis.password",
         "auth0.client_secret",
+        "fleet.password",
         "supabase.anon_key",
         "supabase.service_key",
         "openai.api_key",

@@ -70,7 +70,7 @@ def stop() -> None:
     """End the threads."""
     from django.db import connections
 
-    from fluentpro.web import wsgi
+    from fluentpro.web import wiring
 
-    wsgi.stop()
+    wiring.stop()
     connections.close_all()

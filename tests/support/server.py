@@ -45,6 +45,11 @@ class Server:
         self._readers: list[threading.Thread] = []
         self._process: subprocess.Popen[str] | None = None
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the command is told."""
+        return ("serve",)
+
     # ---- Life
 
     def start(self, *, ready: bool = True, **variables: str) -> Server:
@@ -67,7 +72,7 @@ class Server:
         self.move(free_port())
         self.output, self.errors = [], []
         self._process = subprocess.Popen(
-            [*self.launcher, str(COMMAND), "serve"],
+            [*self.launcher, str(COMMAND), *self.words],
             cwd=self.project.root,
             env=self.environ,
             stdout=subprocess.PIPE,

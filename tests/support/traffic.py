@@ -63,7 +63,7 @@ def traffic(
     with readers_at_work(read, readers, stop):
         seen.grows(readers)
         yield seen
-    assert not seen.failures
+    assert not seen.failures, "\n".join(text[:300] for text in seen.failures[:3])
 
 
 @contextmanager

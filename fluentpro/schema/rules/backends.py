@@ -128,7 +128,14 @@ RULES: Final[tuple[Rule, ...]] = (
         "CFG441",
         "redis.url",
         "missing, and fleet.enabled is on: processes tell each other of changes there",
-        "set redis.url, or fleet.enabled = false",
-        when=lambda config: config.fleet.enabled,
+        "set redis.url or fleet.url, or fleet.enabled = false",
+        when=lambda config: config.fleet.enabled and config.fleet.url is None,
+    ),
+    never(
+        "CFG442",
+        "fleet.cluster",
+        "sentinels know no cluster: only one of the two can be",
+        "remove fleet.sentinels, or set fleet.cluster = false",
+        when=lambda config: config.fleet.cluster and bool(config.fleet.sentinels),
     ),
 )

@@ -36,4 +36,11 @@ RULES: Final[tuple[Rule, ...]] = (
         "lower heartbeat, or raise stale_after",
         when=lambda config: config.fleet.heartbeat >= config.fleet.stale_after,
     ),
+    never(
+        "CFG454",
+        "fleet.stale_after",
+        "more than forget_after: a process would be gone before it could be seen to be stale",
+        "lower stale_after, or raise forget_after",
+        when=lambda config: config.fleet.stale_after > config.fleet.forget_after,
+    ),
 )

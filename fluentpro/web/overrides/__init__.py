@@ -1,0 +1,1 @@
+"""The tables of the operators' overrides; `fluentpro.fleet.ledger` reads and writes them."""

@@ -1,0 +1,242 @@
+"""Faults 27 to 31: a key that rotates, a Redis that goes away, a hint that is lost, a process that stops."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from fluentpro.config.overrides import Override
+from fluentpro.fleet.ledger import Ledger
+from fluentpro.fleet.revision import Revision, Stage
+from fluentpro.schema.database import Database
+from fluentpro.stack.postgresql import SUPERUSER
+from fluentpro.stack.stack import DATABASE, Running
+from tests.conftest import Launch
+from tests.faults.crew import FLEET, Crew, joined
+from tests.faults.safe import CREDENTIALS, Safe
+from tests.support.server import CONTEXT
+from tests.support.traffic import readers_at_work, traffic
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def crew(safe: Safe, launch: Launch) -> Callable[..., Crew]:
+    """Starts a fleet of workers."""
+
+    def start(workers: int = 3, **variables: str) -> Crew:
+        server = launch(workers, **{**safe.variables, **FLEET, **variables})
+        return joined(Crew(safe, server))
+
+    return start
+
+
+def test_sessions_live_through_a_rotation_of_the_secret_key(crew: Callable[..., Crew]) -> None:
+    """27: people sign in and go on, at whichever process, while the key is replaced under them."""
+    ship = crew(4)
+    assert _person(ship.safe)
+    cookie, lasting = ship.safe.session(), ship.safe.message()
+    before = ship.safe.read("django")["secret_key"]
+    signed_in: list[int] = []
+    stop = threading.Event()
+
+    def sign_in() -> None:
+        while not stop.is_set():
+            with httpx.Client(
+                base_url=ship.server.url, timeout=10, verify=CONTEXT, trust_env=False
+            ) as person:
+                signed_in.append(_signs_in(person))
+
+    with (
+        traffic(ship.server, path="/admin/", headers=cookie),
+        readers_at_work(sign_in, 1, stop),
+    ):
+        done = ship.fluentpro("rotate", "secret-key")
+        count = len(signed_in)
+        eventually(lambda: len(signed_in) > count + 3)
+    assert "all 4 processes sign with it" in done.stdout
+    assert signed_in
+    after = ship.safe.read("django")
+    assert after["secret_key"] != before
+    assert "secret_key_next" not in after
+    assert "Signed long ago" in ship.server.get("/admin/login/", {**lasting}).text
+    assert before not in done.stdout + done.stderr
+
+
+def _person(safe: Safe) -> str:
+    return safe._django(
+        "from django.contrib.auth.models import User\n"
+        "user, _ = User.objects.get_or_create(username='somebody', is_staff=True, is_superuser=True)\n"
+        f"user.set_password({PASSWORD!r}); user.save(); print('done')\n"
+    )
+
+
+PASSWORD = "a password of somebody"
+
+
+def _signs_in(person: httpx.Client) -> int:
+    """Sign in, and look around at several processes; how many pages were seen."""
+    form = person.get("/admin/login/?next=/admin/", headers={"Connection": "close"})
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)
+    assert token
+    answer = person.post(
+        "/admin/login/?next=/admin/",
+        data={"csrfmiddlewaretoken": token[1], "username": "somebody", "password": PASSWORD},
+        headers={"Connection": "close"},
+    )
+    assert answer.status_code == 302, answer.status_code
+    for _ in range(6):
+        page = person.get("/admin/", headers={"Connection": "close"})
+        assert page.status_code == 200, f"signed out: {page.status_code}"
+    return 6
+
+
+def test_a_rotation_waits_for_whoever_lags_and_names_it(crew: Callable[..., Crew]) -> None:
+    """27 and 30: nobody signs with a key that one process does not accept yet."""
+    ship = crew(3)
+    slow, before = ship.worker(), ship.safe.read("django")["secret_key"]
+    with ship.stopped(slow):
+        done = ship.fluentpro("rotate", "secret-key", "--timeout", "3", status=75)
+        assert "1 of 3 processes do not accept the new key after 3 s" in done.stderr
+        assert f"/web/{slow} gave no sign of life" in done.stderr
+        held = ship.safe.read("django")
+        assert held["secret_key"] == before
+        assert held["secret_key_next"] not in ("", before)
+    done = ship.fluentpro("rotate", "secret-key")
+    assert ship.safe.read("django")["secret_key"] == held["secret_key_next"]
+    assert "all 3 processes sign with it" in done.stdout
+
+
+def test_a_fallback_that_is_still_needed_is_not_retired(crew: Callable[..., Crew]) -> None:
+    """27: what an old key signed is counted, until nothing it signed comes any more."""
+    ship = crew(2)
+    lasting = ship.safe.message()
+    ship.fluentpro("rotate", "secret-key")
+    assert "Signed long ago" in ship.server.get("/admin/login/", lasting).text
+    assert sum(ship.server.metrics()["fluentpro_secret_key_fallback_uses_total"].values()) > 0
+
+    def refused() -> bool:
+        done = ship.fluentpro("rotate", "secret-key", "--retire", "--idle", "60", status=None)
+        return done.returncode == 75 and "was needed" in done.stderr and "version" in done.stderr
+
+    eventually(refused, every=0.2)
+    digest = ship.synced()
+    done = ship.fluentpro("rotate", "secret-key", "--retire", "--idle", "0")
+    assert "are no longer accepted" in done.stdout
+    eventually(lambda: (now := ship.synced()) and now != digest, every=0.2)
+    assert "Signed long ago" not in ship.server.get("/admin/login/", lasting).text
+
+
+def test_a_redis_that_is_down_costs_time_and_nothing_else(
+    crew: Callable[..., Crew], testing_stack: Running
+) -> None:
+    """28: while it is away each looks for itself; on its return, with nothing in it, all meet again."""
+    ship = crew(3, FLUENTPRO_FLEET__RECONCILE="1")
+    valkey = testing_stack.valkey
+    with traffic(ship.server):
+        valkey.stop()
+        try:
+            ship.server.project.set("site.banner", "without Redis")
+            eventually(lambda: ship.server.serves("without Redis"))
+            done = ship.fluentpro("fleet", status=69)
+            assert "Redis can't be asked" in done.stderr
+            ship.fluentpro("set", "site.banner", "an override", "--reason", "a test", status=None)
+            eventually(lambda: ship.server.serves("an override"), within=30)
+        finally:
+            valkey.folder.path.joinpath("valkey/dump.rdb").unlink(missing_ok=True)
+            testing_stack.start()
+        eventually(ship.synced, within=30, every=0.2)
+    ship.fluentpro("unset", "site.banner", "--reason", "a test")
+    eventually(lambda: ship.server.serves("without Redis"))
+
+
+def test_a_redis_that_is_silent_is_noticed_and_costs_nothing(
+    crew: Callable[..., Crew], testing_stack: Running
+) -> None:
+    """28: a partition, in which connections stay and nothing comes."""
+    ship = crew(2, FLUENTPRO_FLEET__RECONCILE="1")
+    os.kill(testing_stack.valkey.pid, signal.SIGSTOP)
+    try:
+        with traffic(ship.server):
+            eventually(lambda: ship.server.events("fleet.lost"))
+            ship.server.project.set("site.banner", "in a partition")
+            eventually(lambda: ship.server.serves("in a partition"))
+    finally:
+        os.kill(testing_stack.valkey.pid, signal.SIGCONT)
+    eventually(lambda: len(ship.server.events("fleet.joined")) >= 2)
+    eventually(ship.synced, every=0.2)
+
+
+def test_a_lost_announcement_is_found_by_reconciling(crew: Callable[..., Crew]) -> None:
+    """29: a revision of the overrides that nobody was told of."""
+    ship = crew(2, FLUENTPRO_FLEET__RECONCILE="1")
+    database = runtime_database(ship)
+    ledger = Ledger(database, ship.server.project.root)
+    newest = ledger.newest()
+    number = newest.number + 1 if newest else 1
+    told = Override("site.banner", "nobody was told", "anna", "a test", since=number)
+    ledger.append(Revision(number, time.time(), "anna", "a test", {}, (told,), Stage.EVERYONE, ()))
+
+    eventually(lambda: ship.server.serves("nobody was told"))
+    ship.fluentpro("unset", "site.banner", "--reason", "the test is over")
+
+
+def runtime_database(ship: Crew) -> Database:
+    """The service's database, as its owner reaches it."""
+    server = ship.safe.up.postgresql
+    who = {"user": SUPERUSER, "password": SecretStr(server.password)}
+    return Database(engine="postgresql", host="127.0.0.1", port=server.port, name=DATABASE, **who)
+
+
+def test_a_process_that_stops_is_stale_by_name_and_in_step_when_it_goes_on(crew: Callable[..., Crew]) -> None:
+    """30."""
+    ship = crew(3)
+    slow = ship.worker()
+    with ship.stopped(slow):
+        ship.fluentpro("set", "site.banner", "hello", "--reason", "tour", status=None)
+        eventually(lambda: ship.states()[slow] == "STALE", every=0.2)
+        others = {pid: item for pid, item in ship.fleet().items() if pid != slow}
+        assert {item["state"] for item in others.values()} == {"SYNCED"}
+        digest = next(iter(others.values()))["digest"]
+        done = ship.fluentpro("fleet", "--wait", digest, "--timeout", "1", status=75)
+        assert f"/web/{slow} runs" in done.stderr
+        assert ship.fluentpro("fleet", status=1).stdout.count("SYNCED") == 2
+    done = ship.fluentpro("fleet", "--wait", digest, "--timeout", "20")
+    assert done.stdout.startswith(f"all 3 processes run {digest}")
+    ship.fluentpro("unset", "site.banner", "--reason", "tour")
+
+
+def test_a_killed_worker_leaves_no_trace_and_its_successor_is_current(crew: Callable[..., Crew]) -> None:
+    """31."""
+    ship = crew(2)
+    victim = ship.worker()
+    ship.server.project.set("site.banner", "killed meanwhile")
+    os.kill(victim, signal.SIGKILL)
+
+    eventually(lambda: ship.server.serves("killed meanwhile"))
+    eventually(lambda: victim not in ship.fleet() and ship.synced(), every=0.2)
+
+
+def test_a_credential_that_does_not_work_is_shown_as_rejected(crew: Callable[..., Crew]) -> None:
+    """26: the fleet shows who refused it, and why."""
+    ship = crew(2)
+    kept = ship.synced()
+    good = ship.safe.role()["creation_statements"]
+    ship.safe.change_role(creation_statements=[statement.replace(" LOGIN", " NOLOGIN") for statement in good])
+    try:
+        ship.safe.root.sys.revoke_prefix(CREDENTIALS)
+        eventually(lambda: set(ship.states().values()) == {"REJECTED"}, within=40, every=0.2)
+        assert {item["digest"] for item in ship.fleet().values()} == {kept}
+        assert all("CFG501" in item["error"] for item in ship.fleet().values())
+    finally:
+        ship.safe.change_role(creation_statements=good)
+    eventually(ship.synced, within=40, every=0.2)
