@@ -130,6 +130,9 @@ class Running:
     def start(self, report: Report = silent) -> None:
         """Start what does not run, side by side, and see that each has what FluentPro needs of it."""
         began = time.monotonic()
+        for server in self.servers:
+            if server.alive:
+                server.new = False  # a start that mends takes nothing away from those who work
         with ThreadPoolExecutor(len(self.servers), thread_name_prefix="stack-start") as pool:
             starts = {pool.submit(_timed, server): server for server in self.servers}
             try:
@@ -192,6 +195,8 @@ class Running:
                 "pool_max": 8,
             },
             "redis": {"url": self.valkey.url},
+            "features": {"celery": True},
+            "fleet": {"enabled": True},
             "vault": {
                 "enabled": True,
                 "address": self.openbao.url,

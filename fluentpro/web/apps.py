@@ -11,5 +11,7 @@ class Web(AppConfig):
     name = "fluentpro.web"
 
     def ready(self) -> None:
-        """Let `manage.py check` know FluentPro's rules."""
-        from fluentpro.web import checks  # noqa: F401 # the import registers them
+        """Let `manage.py check` know FluentPro's rules, and count which secret keys are needed."""
+        from fluentpro.web import checks, signing  # noqa: F401 # the import of the checks registers them
+
+        signing.watch()

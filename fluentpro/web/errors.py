@@ -53,7 +53,7 @@ def _secrets() -> Iterator[str]:
                 yield from _texts(value_at(config, item.path))
     if known := secrets():
         for document in [*known.documents.values(), *known.fresh.values()]:
-            for values in (document.values, *document.older):
+            for values in (document.values, *document.older.values()):
                 yield from _texts(tuple(values.values()))
         if known.token:
             yield known.token.text

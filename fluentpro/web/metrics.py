@@ -64,6 +64,14 @@ HEALTH = Gauge(
 )
 REQUESTS = Counter("fluentpro_requests", "Requests by method and status.", ["method", "status"])
 REQUEST_SECONDS = Histogram("fluentpro_request_seconds", "How long requests took.")
+FALLBACKS = Counter(
+    "fluentpro_secret_key_fallback_uses",
+    "Signatures that only an earlier secret key, or the next one, could check.",
+    ["key"],
+)
+WEBSOCKETS = Gauge(
+    "fluentpro_websockets", "WebSockets that are open; of all processes.", multiprocess_mode="livesum"
+)
 
 VAULT_TOKEN = Gauge(
     "fluentpro_vault_token_ttl_seconds",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from fluentpro.process import boot, runtime
+from fluentpro.process import GUARDED, boot, runtime
 from fluentpro.schema import Config
 from fluentpro.schema.database import Database
 
@@ -17,6 +17,7 @@ DEFAULT_EXCEPTION_REPORTER = "fluentpro.web.errors.Reporter"
 USE_TZ = True
 SECURE_REDIRECT_EXEMPT = [r"^health"]
 X_FRAME_OPTIONS = "DENY"
+WHITENOISE_USE_FINDERS = runtime().sources.environment not in GUARDED  # there, `collectstatic` has been run
 
 INSTALLED_APPS = [
     "corsheaders",
@@ -26,7 +27,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "ninja",
     "fluentpro.web",
+    "fluentpro.web.overrides",
+    "fluentpro.web.tokens",
 ]
 MIDDLEWARE = [
     "fluentpro.web.middleware.Snapshots",
@@ -37,7 +41,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "fluentpro.web.sessions.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -160,16 +164,7 @@ def conninfo() -> str:
 
 def libpq(database: Database) -> dict[str, Any]:
     """What libpq needs to connect; a value that is not set is left to libpq."""
-    given = {
-        "dbname": database.name,
-        "host": database.host,
-        "port": database.port,
-        "user": database.user,
-        "password": database.password.get_secret_value() if database.password else None,
-        "sslmode": database.sslmode,
-        "connect_timeout": database.connect_timeout,
-    }
-    return {name: value for name, value in given.items() if value is not None}
+    return database.libpq()
 
 
 def _cache(config: Config) -> dict[str, Any]:

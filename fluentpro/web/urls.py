@@ -5,14 +5,13 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path, re_path
 
-from fluentpro.web import views
-from fluentpro.web.api import api
+from fluentpro.web import api, views
 
 urlpatterns = [
     path("health", views.health),
     path("metrics", views.prometheus),
-    path("api/v1/", api.urls),
-    re_path(r"^api(?:/|$)", views.unknown),
+    path("api/v1/", api.urls()),
+    re_path(r"^api(?:/|$)", api.unknown),
     path("admin/", admin.site.urls),
 ]
 handler500 = views.failed

@@ -1,8 +1,7 @@
-"""The pages for operators, the whole of the health and the metrics, and what the API says to mistakes."""
+"""The pages for operators, the whole of the health and the metrics, and what an error of ours leaves."""
 
 from __future__ import annotations
 
-import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -11,6 +10,7 @@ from django.views.defaults import server_error
 from fluentpro.health.check import Status, worst
 from fluentpro.web import metrics
 from fluentpro.web.access import for_operators
+from fluentpro.web.api.problems import problem
 from fluentpro.web.health import probes, verdicts
 
 
@@ -39,14 +39,8 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     return HttpResponse(metrics.page(), content_type=metrics.CONTENT_TYPE)
 
 
-def unknown(request: HttpRequest) -> HttpResponse:
-    """No such page under /api: a program wants to read that, too."""
-    return JsonResponse({"detail": "no such page"}, status=404)
-
-
 def failed(request: HttpRequest) -> HttpResponse:
     """What an error that nobody caught leaves: the id to find it by in the log, for the API as JSON."""
     if not request.path_info.startswith("/api/"):
         return server_error(request)
-    known = structlog.contextvars.get_contextvars().get("request_id")
-    return JsonResponse({"detail": "an error on our side", "request_id": known}, status=500)
+    return problem(500, "an error on our side")

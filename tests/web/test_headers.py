@@ -65,7 +65,8 @@ def test_an_id_that_does_not_look_like_one_is_replaced(server: Server, given: st
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v2/about", "/api/v1/nothing", "/api/v1/about/"])
 def test_a_page_that_is_not_there_is_json_under_api(server: Server, path: str) -> None:
     answer = server.get(path)
-    assert (answer.status_code, answer.json()) == (404, {"detail": "no such page"})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "no such page")
+    assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 def test_a_method_that_is_not_allowed_says_so(server: Server) -> None:
@@ -91,7 +92,7 @@ def test_in_development_pages_for_operators_are_open_and_mistakes_are_explained(
     server = launch(ENV_FOR_DYNACONF="development")
     assert server.get("/health").status_code == 200
     assert "fluentpro_config_info" in server.get("/metrics").text
-    assert server.get("/api/nothing").json() == {"detail": "no such page"}
+    assert server.get("/api/nothing").json()["detail"] == "no such page"
     explained = server.get("/nothing")
     assert (explained.status_code, "DEBUG = True" in explained.text) == (404, True)
     for answer in (explained, server.get("/api/v1/about", {"Host": "not.allowed"})):

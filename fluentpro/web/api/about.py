@@ -7,7 +7,9 @@ from ninja import Router, Schema
 
 from fluentpro import __version__
 from fluentpro.config.pin import pinned
-from fluentpro.process import current, runtime
+from fluentpro.config.snapshot import Snapshot
+from fluentpro.process import runtime
+from fluentpro.schema import Config
 
 router = Router(tags=["about"])
 
@@ -32,8 +34,12 @@ class About(Schema):
 @router.get("/about", response=About, summary="What this service is")
 def about(request: HttpRequest) -> About:
     """Name, version, environment, banner, and the configuration that this very answer is made from."""
-    snapshot = pinned.get() or runtime().store.snapshot
-    site = current().site
+    return document(pinned.get() or runtime().store.snapshot)
+
+
+def document(snapshot: Snapshot[Config]) -> About:
+    """What a snapshot makes this service."""
+    site = snapshot.config.site
     return About(
         name=site.name,
         version=__version__,

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import socket
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -19,15 +15,17 @@ from gunicorn.util import import_app
 from fluentpro.config.store import Listener, Outcome, Result
 from fluentpro.process import keeper, runtime
 from fluentpro.schema.server import Server as Settings
-from fluentpro.web import database, logs
+from fluentpro.web import database, logs, slots
 from fluentpro.web.server.master import Master
-from fluentpro.web.server.worker import METRICS_FOLDER, FollowingWorker
+from fluentpro.web.server.worker import FollowingWorker, RealtimeWorker, WebWorker
 
 
-def serve(ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until a signal ends it; `ready` is called once connections are taken.
+def serve(
+    ready: Callable[[], None] = lambda: None, *, port: int | None = None, realtime: bool = False
+) -> None:
+    """Serve until a signal ends it, at this port or else at `server.port`.
 
-    The configuration has been started by then.
+    `ready` is called once connections are taken. The configuration has been started by then.
     """
     store = runtime().store
     logs.configure(store.snapshot.config, lambda: store.snapshot.digest)
@@ -36,41 +34,37 @@ def serve(ready: Callable[[], None] = lambda: None) -> None:
     store.listeners = [Listener("log", logs.rebind)]
     store.acknowledge = [_log_in_master]
     Master.keeper = keeper(logs.warn)
-    master, folder = os.getpid(), tempfile.mkdtemp(prefix="fluentpro-metrics-", dir=_memory())
-    os.environ[METRICS_FOLDER] = folder
-    try:
-        Master(Server(ready)).run()
-    finally:
-        if os.getpid() == master:  # a worker, forked in there, leaves by this way too
-            shutil.rmtree(folder, ignore_errors=True)
+    with slots.folder():
+        Master(Server(ready, port, realtime=realtime)).run()
 
 
 class Server(BaseApplication):
     """What gunicorn is told; on SIGHUP it asks again, and gets the last good configuration."""
 
-    def __init__(self, ready: Callable[[], None]) -> None:
-        self.ready = ready
+    def __init__(self, ready: Callable[[], None], port: int | None, *, realtime: bool) -> None:
+        self.ready, self.port, self.realtime = ready, port, realtime
         self.bound: Settings | None = None
         super().__init__()
 
     def load_config(self) -> None:
         """Take the server's settings from the current snapshot."""
         server = self.bound = self._reachable(runtime().store.snapshot.config.server)
+        host, port = self._address(server)
         for name, value in {
-            "bind": f"[{server.host}]:{server.port}"
-            if ":" in server.host
-            else f"{server.host}:{server.port}",
+            "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": server.workers,
-            "threads": server.threads,
+            "threads": 1 if self.realtime else server.threads,
             "timeout": server.timeout,
             "graceful_timeout": server.graceful_timeout,
             "keepalive": server.keepalive,
             "max_requests": server.max_requests,
             "max_requests_jitter": server.max_requests_jitter,
-            "worker_class": FollowingWorker,
+            "worker_class": RealtimeWorker if self.realtime else WebWorker,
+            "asgi_lifespan": "off",
+            "asgi_loop": "asyncio",
             "logger_class": Log,
             "control_socket_disable": True,  # it has no authentication
-            "worker_tmp_dir": _memory(),
+            "worker_tmp_dir": slots.memory(),
             "forwarded_allow_ips": "",  # Django alone decides whom it believes: django.proxy_ssl_header
             "proc_name": "fluentpro",
             "when_ready": lambda _arbiter: self.ready(),
@@ -80,8 +74,8 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The WSGI application, made in the worker."""
-        return import_app("fluentpro.web.wsgi:application")
+        """The application, made in the worker."""
+        return import_app(f"fluentpro.web.{'asgi' if self.realtime else 'wsgi'}:application")
 
     def reload(self) -> None:
         """Answer SIGHUP: try the sources; if they are refused, go on with the last good snapshot."""
@@ -90,12 +84,16 @@ class Server(BaseApplication):
         super().reload()
         store.rebase(server=self.bound)
 
+    def _address(self, server: Settings) -> tuple[str, int]:
+        """Where to listen: a port from the command line stands above the settings, and is no part of them."""
+        return server.host, self.port or server.port
+
     def _reachable(self, server: Settings) -> Settings:
         """The settings; with the address as it is, where the new one is taken: gunicorn would give up."""
-        old = self.bound
-        if old is None or (old.host, old.port) == (server.host, server.port) or _free(server):
+        old, (host, port) = self.bound, self._address(server)
+        if old is None or self._address(old) == (host, port) or _free(host, port):
             return server
-        logs.warn("server.address_kept", f"{server.host} port {server.port} can't be listened on")
+        logs.warn("server.address_kept", f"{host} port {port} can't be listened on")
         return server.model_copy(update={"host": old.host, "port": old.port})
 
 
@@ -123,33 +121,20 @@ def _log_in_master(outcome: Outcome[Any]) -> None:
 def _give_slot(arbiter: Master, worker: FollowingWorker) -> None:
     taken = {other.slot for other in arbiter.WORKERS.values()}
     worker.slot = next(number for number in range(1, len(taken) + 2) if number not in taken)
-    _clear(worker.slot)
+    slots.clear(worker.slot)
 
 
 def _free_slot(arbiter: Master, worker: FollowingWorker) -> None:
-    _clear(worker.slot)
+    slots.clear(worker.slot)
 
 
-def _clear(slot: int) -> None:
-    """Let the gauges of a worker that is dead vanish."""
-    from prometheus_client.multiprocess import mark_process_dead
-
-    mark_process_dead(slot)  # type: ignore[no-untyped-call]
-
-
-def _free(address: Settings) -> bool:
+def _free(host: str, port: int) -> bool:
     """Whether somebody could listen on an address now."""
-    with closing(socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)) as probe:
+    with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address.host, address.port))
+            probe.bind((host, port))
             probe.listen(1)
         except OSError:
             return False
         return True
-
-
-def _memory() -> str | None:
-    """A folder in memory, so that a full disk stops neither heartbeats nor metrics."""
-    shared = Path("/dev/shm")  # noqa: S108 # the system's own shared memory, not a temporary file
-    return str(shared) if shared.is_dir() and os.access(shared, os.W_OK) else None

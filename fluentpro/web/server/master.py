@@ -11,7 +11,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
 from fluentpro.config.files import Fingerprint
-from fluentpro.process import runtime
+from fluentpro.process import follow_overrides, runtime
 from fluentpro.web import logs
 from fluentpro.web.server.flag import draining
 from fluentpro.web.server.worker import HINT, FollowingWorker
@@ -99,16 +99,16 @@ class Master(Arbiter):
 
     def follow(self) -> None:
         """Reload if a file differs from the last look, or if what was refused should be tried again."""
-        process = runtime()
+        process, hinted, self.hinted = runtime(), self.hinted, False
+        follow_overrides(read=hinted)  # a worker that is forked while the database is down has them from here
         if not process.store.boot.config.reload.enabled:
             return
         now = process.sources.fingerprint()
         if now != self.seen or process.due:
             self.seen = now
             process.store.reload("file")
-        if self.hinted and self.keeper:
+        if hinted and self.keeper:
             self.keeper.catch_up(credentials=False)  # each worker takes its own
-        self.hinted = False
 
     def _await_start(self) -> None:
         """Where there are more workers than wanted, wait: no old one goes before the new ones serve."""

@@ -1,31 +1,34 @@
-"""gunicorn's threaded worker: one process that serves."""
+"""gunicorn's workers: one process that serves, with threads or with a loop."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from gunicorn.workers.base import Worker
+from gunicorn.workers.gasgi import ASGIWorker
 from gunicorn.workers.gthread import ThreadWorker
 
 from fluentpro.config.store import Outcome, Result
 from fluentpro.process import runtime
+from fluentpro.web import slots
 from fluentpro.web.server.flag import Flag, draining
 
 HINT: Final = signal.SIGURG
 """From a worker to its master: the files changed. Whoever does not expect it ignores it."""
 ENDS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 """What ends a worker."""
-METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder that the workers share; prometheus_client reads it."""
+LAST_WORD: Final = 0.1
+"""Seconds for the goodbyes to leave, where nobody is waited for."""
 
 
-class FollowingWorker(ThreadWorker):
+class FollowingWorker(Worker):
     """Follows the sources, tells the master of what it finds, and knows when the service is draining."""
 
     slot = 0
@@ -42,7 +45,7 @@ class FollowingWorker(ThreadWorker):
         # 40 ms shorter; never looking at it again spares requests pauses of 45 ms.
         gc.disable()
         try:
-            _share_metrics(self.slot)
+            slots.share(lambda: self.slot)
             # The master may have read it for a check, when the configuration was another.
             sys.modules.pop("fluentpro.web.settings", None)
             super().load_wsgi()
@@ -61,12 +64,29 @@ class FollowingWorker(ThreadWorker):
         try:
             super().run()
         finally:
-            from fluentpro.web import wsgi
+            from fluentpro.web import wiring
 
-            wsgi.stop()
-            if self.nr_conns and sys.exc_info()[0] in (None, SystemExit):
+            wiring.stop()
+            if self.has_clients() and sys.exc_info()[0] in (None, SystemExit):
                 logging.shutdown()
                 os._exit(0)  # else Python would wait for each thread, and it for the rest of a request
+
+    def has_clients(self) -> bool:
+        """Whether connections were still open when it ended."""
+        raise NotImplementedError
+
+    def hint(self, outcome: Outcome[Any]) -> None:
+        """Let the master look at the files now."""
+        if outcome.result is not Result.UNCHANGED and os.getppid() == self.ppid:
+            os.kill(self.ppid, HINT)
+
+
+class WebWorker(FollowingWorker, ThreadWorker):
+    """Serves HTTP, each request in a thread."""
+
+    def has_clients(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self.nr_conns)
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Take connections or not; at the end, let them be refused instead of waiting for nobody."""
@@ -81,18 +101,23 @@ class FollowingWorker(ThreadWorker):
             signal.signal(each, lambda *_: None)  # SIG_IGN complains of what is on its way already
         super().handle_quit(sig, frame)
 
-    def hint(self, outcome: Outcome[Any]) -> None:
-        """Let the master look at the files now."""
-        if outcome.result is not Result.UNCHANGED and os.getppid() == self.ppid:
-            os.kill(self.ppid, HINT)
 
+class RealtimeWorker(FollowingWorker, ASGIWorker):
+    """Serves HTTP and WebSockets, in one loop."""
 
-def _share_metrics(slot: int) -> None:
-    """Keep this process's metrics in the files of its slot: a successor goes on counting in them.
+    left = 0
+    """Connections that were cut off in the end."""
 
-    One set of files for each process id would grow for ever, and every scrape reads all of them.
-    """
-    from prometheus_client import values
+    def has_clients(self) -> bool:
+        """Whether connections were cut off."""
+        return bool(self.left)
 
-    Path(os.environ[METRICS_FOLDER]).mkdir(mode=0o700, exist_ok=True)  # somebody may have tidied up
-    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+    async def _shutdown(self) -> None:
+        """Let every WebSocket say goodbye, while it waits for them as for each other connection."""
+        from fluentpro.web.realtime.changes import changes
+
+        changes.end()
+        if self._quick_shutdown and self.nr_conns:  # type: ignore[attr-defined]  # the stubs leave it out
+            await asyncio.sleep(LAST_WORD)
+        await super()._shutdown()  # type: ignore[misc]  # as above
+        self.left = self.nr_conns

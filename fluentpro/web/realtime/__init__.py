@@ -1,0 +1,1 @@
+"""WebSockets: what is told to an open page, and when."""

@@ -1,0 +1,1 @@
+"""The tokens that open the operators' API: made by a command, kept as hashes."""

@@ -1,0 +1,1 @@
+"""Celery: the queue of background tasks, and the processes that run them."""
