@@ -15,7 +15,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11
 # Ends the recipe, saying why, unless PYTHON is one that FluentPro runs on.
 CHECK_PYTHON = { "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
 	{ echo "FluentPro needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is $$(command -v "$(PYTHON)" >/dev/null && "$(PYTHON)" --version 2>&1 || echo missing): make PYTHON=/path/to/python3.13" >&2; false; }; }
-CHECKS := check-format check-lint check-types check-imports check-docs docs
+CHECKS := check-format check-lint check-types check-imports check-deploy check-docs docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -54,8 +54,16 @@ else
 	@$(BIN)/python -m coverage report --fail-under=95 --include='fluentpro/config/*'
 endif
 
+.PHONY: test-wheel
+test-wheel: install  ## build the wheel and run the tests against it, without the checkout's code
+	@JOBS="$(JOBS)" deploy/test-wheel $(ARGS)
+
+.PHONY: image-test
+image-test: install  ## build the image and run the whole deployment on a Docker engine of its own (root on Debian 12)
+	@$(BIN)/python -m tests.image $(ARGS)
+
 .PHONY: check
-check: install  ## run every check, and show what each finds: format, lint, types, imports, docs
+check: install  ## run every check, and show what each finds: format, lint, types, imports, deploy, docs
 	@$(MAKE) --keep-going $(CHECKS)
 
 .PHONY: $(filter check-%,$(CHECKS))
@@ -74,6 +82,10 @@ check-types: install
 check-imports: install
 	@echo "== imports"
 	@$(BIN)/lint-imports --no-logo
+
+check-deploy: install
+	@echo "== image, compose, pipelines, scripts, dependencies"
+	@BIN="$(BIN)" deploy/lint
 
 check-docs: install
 	@echo "== what the documents promise"
@@ -97,6 +109,8 @@ bench: install  ## measure, print the table, write benchmarks/results.md
 lock: install  ## write requirements/*.txt from pyproject.toml; the newest of everything: UPGRADE=1
 	@$(COMPILE) --output-file requirements/base.txt >/dev/null
 	@$(COMPILE) --group dev --extra stack --constraint requirements/base.txt --output-file requirements/dev.txt >/dev/null
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | \
+		$(subst pyproject.toml,-,$(COMPILE)) --constraint requirements/dev.txt --no-annotate --output-file requirements/build.txt >/dev/null
 	@! grep -n '://' requirements/*.txt || { echo "a lock names a host" >&2; exit 1; }
 	@echo "Locked $$(grep -c '^[a-z]' requirements/base.txt) packages to run FluentPro, $$(grep -c '^[a-z]' requirements/dev.txt) to develop it; now: make install"
 

@@ -17,6 +17,7 @@ from fluentpro.config import layers
 from fluentpro.config.diagnostics import Diagnostic, render
 from fluentpro.config.errors import ConfigError
 from fluentpro.config.files import Reading, read
+from fluentpro.config.overrides import parse
 from fluentpro.config.store import Store
 from fluentpro.process import VALIDATOR, sources
 from fluentpro.schema.rules import RULES
@@ -39,6 +40,7 @@ VAULT = {
     "FLUENTPRO_VAULT__TOKEN": token_hex(8),
     "FLUENTPRO_VAULT__STARTUP_WAIT": "0.01",
 }
+ENTRY = {"value": "hello", "author": "anna", "reason": "a tour", "since": 12, "until": None}
 SECRETS = {"FLUENTPRO_DJANGO__SECRET_KEY": token_hex(32), "FLUENTPRO_OPERATIONS__TOKEN": token_hex(32)}
 
 
@@ -52,6 +54,8 @@ class Cause:
     """Files to write; None removes one."""
     environ: Mapping[str, str | None] = field(default_factory=dict)
     """Variables to set; None takes away one that the others have."""
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    """What is stored as overrides."""
     patch: Patch = lambda *_: None
 
     def printed(self, code: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -75,7 +79,8 @@ class Cause:
         monkeypatch.chdir(root)
         environ = {name: text for name, text in {**SECRETS, **self.environ}.items() if text is not None}
         try:
-            return VALIDATOR.validate(sources(environ, root).load()).warnings
+            where = replace(sources(environ, root), overrides=lambda _: parse(self.overrides))
+            return VALIDATOR.validate(where.load()).warnings
         except ConfigError as error:
             return error.findings
 
@@ -172,6 +177,9 @@ CAUSES: Mapping[str, Cause] = {
     ),
     "CFG124": _environ(SETTINGS_FILE_FOR_DYNACONF="other.toml"),
     "CFG125": _environ(FLUENTPRO_SITE__BANNER="Gr\udcfc\udcdf Gott"),
+    "CFG130": Cause(overrides={"site.baner": ENTRY}),
+    "CFG131": Cause(overrides={"django.debug": {**ENTRY, "value": True}}),
+    "CFG132": Cause(overrides={"site.banner": "hello"}),
     "CFG199": Fault(),
     "CFG201": _environ(FLUENTPRO_DJANGO__SECRET_KEY=None),
     "CFG202": _in_development("debug = true", 'debug = "yes"'),

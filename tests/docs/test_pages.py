@@ -149,6 +149,14 @@ def test_each_metric_has_its_heading_and_no_other_does() -> None:
     assert told == exposed()
 
 
+def test_the_pages_name_only_metrics_that_are_there() -> None:
+    kinds = "|".join(sorted({name.split("_")[1] for name in exposed()}))
+    for each in pages():
+        named = set(re.findall(rf"\bfluentpro_(?:{kinds})(?:_[a-z]+)+", each.text))
+        known = {re.sub(r"_(?:bucket|sum|count)$", "", name) for name in named}
+        assert known <= exposed(), each.name
+
+
 def test_each_event_of_the_log_has_its_heading() -> None:
     logged = {match["event"] for path in in_use() for match in EVENT.finditer(path.read_text())}
     assert "config.applied" in logged
