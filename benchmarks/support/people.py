@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 
@@ -19,11 +19,13 @@ from benchmarks.support.operator import Operator
 from benchmarks.support.projects import ENVIRONMENT, Project
 from benchmarks.support.table import Row
 from benchmarks.support.vault import Vault
+from fluentpro.config.environment import variable
 from fluentpro.vault.reference import Location, Pointer
 from fluentpro.vault.rotate import generate, newest_of, write
 from fluentpro.vault.successor import introduce, promote
 
 KEY = Pointer(Location("kv", f"fluentpro/{ENVIRONMENT}/django"), "secret_key")
+ADDRESS = variable(("vault", "address"))
 PAGE = "/admin/"
 LOGIN = f"/admin/login/?next={PAGE}"
 PASSWORD = "a password of somebody"  # noqa: S105 # of a database that is gone when this ends
@@ -130,9 +132,12 @@ def _processes(safe: Vault, project: Project, counts: Counts) -> Iterator[Sequen
     with ExitStack() as stack:
         doors = [stack.enter_context(late(safe.up.openbao.port, delay)) for delay in counts.delays]
 
+        # Where the Vault is must not be a setting: it would differ, and so would the digests.
+        environ = {name: text for name, text in project.environ.items() if name != ADDRESS}
+
         def start(door: int) -> servers.Server:
-            address = {"FLUENTPRO_VAULT__ADDRESS": f"http://127.0.0.1:{door}"}
-            return stack.enter_context(servers.fluentpro(project, 1, variables=address))
+            own = replace(project, environ={**environ, "VAULT_ADDR": f"http://127.0.0.1:{door}"})
+            return stack.enter_context(servers.fluentpro(own, 1))
 
         yield [start(door).port for door in doors]
 

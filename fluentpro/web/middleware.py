@@ -14,12 +14,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from fluentpro.config.pin import pin
 from fluentpro.health.check import Status
 from fluentpro.process import runtime
-from fluentpro.web import health, metrics
+from fluentpro.web import health, metrics, views
+from fluentpro.web.headers import DIGEST_HEADER, ID_HEADER
 
 GetResponse: TypeAlias = Callable[[HttpRequest], HttpResponseBase]
 
-DIGEST_HEADER: Final = "X-Config-Digest"
-ID_HEADER: Final = "X-Request-ID"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.stdlib.get_logger("fluentpro.request")
@@ -66,7 +65,10 @@ def request_id(request: HttpRequest) -> str:
 
 
 class Probes:
-    """Answers liveness, readiness and startup before any middleware that may redirect or refuse."""
+    """Answers the probes and `/metrics` before any middleware that may redirect or refuse.
+
+    Whoever asks knows a process by its address, over plain HTTP inside the cluster.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -77,7 +79,9 @@ class Probes:
         }
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """A probe's answer, or whatever comes behind."""
+        """A probe's answer, the metrics, or whatever comes behind."""
+        if request.path_info == "/metrics":
+            return views.prometheus(request)
         answer = self.answers.get(request.path_info)
         if answer is None:
             return self.get_response(request)

@@ -9,7 +9,7 @@ from fluentpro.web import api, views
 
 urlpatterns = [
     path("health", views.health),
-    path("metrics", views.prometheus),
+    # The probes and /metrics are answered in fluentpro.web.middleware, before all else.
     path("api/v1/", api.urls()),
     re_path(r"^api(?:/|$)", api.unknown),
     path("admin/", admin.site.urls),

@@ -240,3 +240,35 @@ def test_a_credential_that_does_not_work_is_shown_as_rejected(crew: Callable[...
     finally:
         ship.safe.change_role(creation_statements=good)
     eventually(ship.synced, within=40, every=0.2)
+
+
+def test_the_processes_share_one_poll_of_the_vault(crew: Callable[..., Crew]) -> None:
+    """A secret that somebody else wrote is found by whoever has the turn, and told to the others."""
+    ship = crew(3, FLUENTPRO_VAULT__POLL_INTERVAL="1")
+    eventually(lambda: all(item["age_seconds"] < 1 for item in ship.fleet().values()))
+    began, asked = time.monotonic(), _requests(ship)
+    before = ship.synced()
+    time.sleep(6)  # what is measured is a rate: there is no event to wait for
+    documents = len(ship.server.check("secret-backend")["versions"])
+    polls = (_requests(ship) - asked) / documents / (time.monotonic() - began)
+    # Each on its own would make it three a second; the command's own look-ups are not counted.
+    assert 0.4 < polls < 2.2
+
+    values = ship.safe.read("operations")
+    version = ship.safe.put("operations", **values, note="nobody announced this")
+    eventually(lambda: ship.server.check("secret-backend")["versions"][OPERATIONS] == str(version))
+    eventually(lambda: {_version(ship)} == {str(version)}, within=3)
+    assert ship.synced() == before, "no setting refers to what was added"
+
+
+OPERATIONS = "kv/fluentpro/testing/operations"
+
+
+def _requests(ship: Crew) -> float:
+    return sum(ship.server.metrics()["fluentpro_vault_requests_total"].values())
+
+
+def _version(ship: Crew) -> str:
+    """The version that whichever process answers uses, asked several times."""
+    seen = {ship.server.check("secret-backend")["versions"][OPERATIONS] for _ in range(12)}
+    return seen.pop() if len(seen) == 1 else ""

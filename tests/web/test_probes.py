@@ -53,6 +53,7 @@ def test_a_probe_is_not_redirected_to_https(server: Server) -> None:
     eventually(lambda: server.get("/api/v1/about").status_code == 301)
     for path in PROBES:
         assert server.get(path).status_code == 200
+    assert server.get("/metrics", server.bearer | {"Host": "10.1.2.3:8000"}).status_code == 200
     assert server.get("/health").status_code == 401, (
         "nor are the operators' pages, which tools ask for inside"
     )

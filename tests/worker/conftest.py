@@ -69,10 +69,13 @@ def work_safely(name, seconds=0.0):
 
 
 @shared_task(ignore_result=True)
-def sign_in(seconds=0.0):
+def ask(name):
     from django.contrib.sessions.models import Session
 
-    note(f"sessions {Session.objects.count()}")
+    Session.objects.count()
+    time.sleep(0.05)
+    Session.objects.count()
+    note(name)
 '''
 WORKER = """
 import sys

@@ -11,7 +11,7 @@ from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
 
 from fluentpro.web.api.problems import MEDIA_TYPE, Problem
-from fluentpro.web.middleware import DIGEST_HEADER, ID_HEADER
+from fluentpro.web.headers import DIGEST_HEADER, ID_HEADER
 
 REF: Final = "#/components"
 POLICY: Final = (

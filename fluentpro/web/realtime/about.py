@@ -11,7 +11,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from fluentpro.config.pin import pin
 from fluentpro.process import runtime
 from fluentpro.web.api.about import document
-from fluentpro.web.middleware import DIGEST_HEADER
+from fluentpro.web.headers import DIGEST_HEADER
 from fluentpro.web.realtime.changes import changes
 
 GOING_AWAY: Final = 1001
