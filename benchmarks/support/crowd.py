@@ -338,6 +338,7 @@ def _member(name: str, shared: Shared, own: Overrides, polls: Polls) -> Member:
     own.process = name
     follower.pulls = Pulls(
         overrides=lambda: own.refresh(store.snapshot.config.database) or own.stale,
+        override_trouble=lambda: own.problem,
         override_ends=own.next_end,
         override_state=lambda: (own.revision, own.canary),
         turns=lambda: polls.repace(member),

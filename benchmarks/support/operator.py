@@ -54,9 +54,9 @@ class Operator:
         """Say that a document has a newer version."""
         self._announce(Kind.SECRET, place=str(place), mark=str(version))
 
-    def wait_for(self, count: int) -> None:
+    def wait_for(self, count: int, *, in_step: bool = True) -> None:
         """Wait until so many processes are members, and all are in step."""
-        self._wait(count, lambda item: item.state in (State.SYNCED, State.RESTART))
+        self._wait(count, lambda item: not in_step or item.state in (State.SYNCED, State.RESTART))
 
     def wait_for_secret(self, place: Location, version: int, count: int) -> None:
         """Wait until so many processes say that they use a version."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -25,7 +25,6 @@ from fluentpro.vault.rotate import generate, newest_of, write
 from fluentpro.vault.successor import introduce, promote
 
 KEY = Pointer(Location("kv", f"fluentpro/{ENVIRONMENT}/django"), "secret_key")
-ADDRESS = variable(("vault", "address"))
 PAGE = "/admin/"
 LOGIN = f"/admin/login/?next={PAGE}"
 PASSWORD = "a password of somebody"  # noqa: S105 # of a database that is gone when this ends
@@ -98,7 +97,7 @@ def measure(safe: Vault, project: Project, person: Operator, counts: Counts) -> 
     ours, rival = Sessions(), Sessions()
     size = len(counts.delays)
     with _processes(safe, project, counts) as ports:
-        person.wait_for(size)
+        person.wait_for(size, in_step=False)  # each has a port of its own, and so its own digest
         for _ in range(counts.rotations):
             for seen, rotate in ((ours, _in_two_steps), (rival, _in_one_step)):
                 some = [signed_in.pop() for _ in range(counts.before)]
@@ -132,12 +131,9 @@ def _processes(safe: Vault, project: Project, counts: Counts) -> Iterator[Sequen
     with ExitStack() as stack:
         doors = [stack.enter_context(late(safe.up.openbao.port, delay)) for delay in counts.delays]
 
-        # Where the Vault is must not be a setting: it would differ, and so would the digests.
-        environ = {name: text for name, text in project.environ.items() if name != ADDRESS}
-
         def start(door: int) -> servers.Server:
-            own = replace(project, environ={**environ, "VAULT_ADDR": f"http://127.0.0.1:{door}"})
-            return stack.enter_context(servers.fluentpro(own, 1))
+            address = {variable(("vault", "address")): f"http://127.0.0.1:{door}"}
+            return stack.enter_context(servers.fluentpro(project, 1, variables=address))
 
         yield [start(door).port for door in doors]
 

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from fluentpro import __version__
 from fluentpro.cli.look import reading
 from fluentpro.cli.report import refusing
-from fluentpro.config.diagnostics import EX_CONFIG, EX_UNAVAILABLE
+from fluentpro.config.diagnostics import EX_CONFIG, EX_UNAVAILABLE, errors
+from fluentpro.config.errors import ConfigError
 from fluentpro.config.overrides import none_given
 from fluentpro.config.snapshot import Candidate
 from fluentpro.fleet.channel import Channel
@@ -72,6 +73,8 @@ def opened(*, as_json: bool = False) -> Iterator[Channel]:
     with refusing(as_json=as_json), reading() as read:
         where = replace(read, overrides=none_given)  # none of them says where the fleet is
         candidate = where.load()
+        if not candidate.layers and errors(candidate.findings):
+            raise ConfigError(candidate.environment, candidate.findings)
         channel = channel_of(candidate)
     if channel is None:
         click.echo(f"fluentpro: {candidate.environment} has no fleet: its processes do not meet", err=True)

@@ -21,7 +21,7 @@ SPREAD: Final = 0.001
 LONGEST_SPREAD: Final = 1.0
 FIRST_PAUSE: Final = 0.5
 """Seconds after which a database that did not tell the overrides is asked again; then up to twice as long."""
-LONGEST_PAUSE: Final = 10.0
+LONGEST_PAUSE: Final = 5.0
 MOST_ERRORS: Final = 5
 """Findings that an acknowledgement names; the log of the process has all."""
 

@@ -243,6 +243,7 @@ class Member:
                     channel.count("fallbacks", uses)
             except FleetError as error:
                 self._lost(error)
+                self._said.extendleft(outcomes[-1:])  # where it stands is to be heard at last
         told, self._applied = self._applied, [item for item in outcomes if item.result is Result.APPLIED]
         for outcome in told:
             self.applied(outcome.snapshot, outcome.previous, outcome.trigger)
