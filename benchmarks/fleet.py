@@ -63,11 +63,11 @@ class Counts:
     """How much is measured."""
 
     workers: int = 8
-    overrides: int = 80
+    overrides: int = 50
     """Idle, and again under load."""
-    rotations: int = 60
+    rotations: int = 40
     """Secrets that are announced."""
-    secrets: int = 20
+    secrets: int = 12
     """Secrets that nobody announces."""
     rate: float = 150.0
     """Requests a second, under load."""

@@ -58,12 +58,12 @@ class Counts:
     many: int = 800
     each: int = 200
     """Members in one process of the operating system, at most."""
-    changes: int = 4
-    rest: float = 12.0
+    changes: int = 2
+    rest: float = 10.0
     """Seconds in which commands and requests at rest are counted."""
 
 
-QUICK = Counts(changes=1, rest=5.0)
+QUICK = Counts(many=160, each=80, changes=1, rest=4.0)
 
 
 @dataclass(frozen=True, slots=True)

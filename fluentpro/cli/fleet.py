@@ -80,6 +80,9 @@ def opened(*, as_json: bool = False) -> Iterator[Channel]:
         click.echo(f"fluentpro: {candidate.environment} has no fleet: its processes do not meet", err=True)
         click.echo(f"        fix: {_cure(candidate)}", err=True)
         raise SystemExit(EX_CONFIG)
+    for item in candidate.findings:
+        if any(f"{table}.password" in item.key for table in ("fleet", "redis")):
+            click.echo(f"fluentpro: the password of Redis is not known here: {item.message}", err=True)
     with asking():
         try:
             yield channel

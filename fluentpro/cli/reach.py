@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import wraps
 from typing import Any, Final
 
 import click
@@ -15,17 +16,19 @@ from fluentpro.cli.fleet import channel_of
 from fluentpro.cli.overriding import EX_TEMPFAIL, answering, at_desk, rehearsal
 from fluentpro.config.diagnostics import EX_CONFIG
 from fluentpro.config.display import visible
-from fluentpro.fleet.announcement import Kind
+from fluentpro.fleet.announcement import Announcement, Kind
 from fluentpro.fleet.changes import Desk, Plan, RefusedError, commit
 from fluentpro.fleet.channel import Channel
 from fluentpro.fleet.errors import FleetError
 from fluentpro.fleet.looks import Vote, poll
-from fluentpro.fleet.revision import Revision
+from fluentpro.fleet.revision import Revision, Stage
 from fluentpro.fleet.rollout import Reached, Rollout
 from fluentpro.schema import Config
 
 BY: Final = "fluentpro"
 """Who announces what an operator typed."""
+ASK: Final = 3.0
+"""Seconds for which the processes are asked before anything is written; whoever is silent is no refusal."""
 LATER: Final = "each process finds it by itself, within the seconds of fleet.reconcile"
 """What happens where nobody can be told."""
 
@@ -40,6 +43,8 @@ class Wish:
     """Seconds that each step may take."""
     canary: int = 0
     """How many processes take it first."""
+    force: bool = False
+    """Write it although a process would refuse it."""
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class Done:
     reached: Reached | None = None
     alone: str = ""
     """Why nobody was watched; empty if somebody was."""
+    written: bool = False
 
 
 def change(plan_it: Callable[[Desk[Config]], Plan], said: Callable[[Plan], str], wish: Wish) -> None:
@@ -61,11 +67,11 @@ def change(plan_it: Callable[[Desk[Config]], Plan], said: Callable[[Plan], str],
         with _channel(desk) as channel:
             done = _rehearse(plan, channel, wish) if wish.dry_run else _make(plan, desk, channel, wish)
     if wish.as_json:
-        click.echo(json.dumps({"written": not wish.dry_run, **plan.as_dict(), **_facts(done)}, indent=2))
+        click.echo(json.dumps({"written": done.written, **plan.as_dict(), **_facts(done)}, indent=2))
     elif wish.dry_run:
         for line in (said(plan), *rehearsal(plan), f"  {_watched(done, wish)}"):
             click.echo(line)
-    else:
+    elif done.written:
         click.echo("; ".join(filter(None, (said(plan), _watched(done, wish)))))
     _tell_failures(done, wish)
 
@@ -84,12 +90,17 @@ def _channel(desk: Desk[Config]) -> Iterator[Channel | None]:
 def _rehearse(plan: Plan, channel: Channel | None, wish: Wish) -> Done:
     if channel is None:
         return Done(alone="no fleet tells which processes live, so none was asked")
-    entries = {item.key: item.as_dict() for item in plan.overrides}
     try:
-        votes, silent = poll(channel, Kind.REHEARSE, BY, time.monotonic() + wish.timeout, entries=entries)
+        return Done(*_votes(plan, channel, wish.timeout))
     except FleetError as error:
         return Done(alone=f"{error}, so no process was asked")
-    return Done(votes, silent)
+
+
+def _votes(
+    plan: Plan, channel: Channel, timeout: float, *, living: bool = False
+) -> tuple[tuple[Vote, ...], tuple[str, ...]]:
+    facts = {"entries": {item.key: item.as_dict() for item in plan.overrides}}
+    return poll(channel, Announcement(Kind.REHEARSE, BY, facts), time.monotonic() + timeout, living=living)
 
 
 def _make(plan: Plan, desk: Desk[Config], channel: Channel | None, wish: Wish) -> Done:
@@ -97,22 +108,33 @@ def _make(plan: Plan, desk: Desk[Config], channel: Channel | None, wish: Wish) -
         if wish.canary:
             raise RefusedError("no fleet tells which processes live", "leave out --canary")
         commit(plan, desk)
-        return Done(alone=LATER)
-    rollout = Rollout(channel, BY, wish.timeout)
+        return Done(alone=LATER, written=True)
+    rollout, canaries = Rollout(channel, BY, wish.timeout), tuple[str, ...]()
     try:
-        canaries = rollout.canaries(wish.canary)
+        if wish.canary:
+            canaries = _canaries(rollout, wish.canary)
+        elif not wish.force:
+            votes, _ = _votes(plan, channel, min(wish.timeout, ASK), living=True)
+            if any(not vote.accepts for vote in votes):
+                return Done(votes)
     except FleetError as error:
         if wish.canary:
             raise RefusedError(str(error), "leave out --canary, or try again") from None
-        canaries = ()
-    if len(canaries) < wish.canary:
-        message = f"{len(canaries)} processes are in step, and {wish.canary} are wanted as canaries"
-        raise RefusedError(message, "`fluentpro fleet` shows them")
     revision = commit(plan, desk, canary=canaries)
     try:
-        return Done(reached=_bring(revision, desk, rollout))
+        return Done(reached=_bring(revision, desk, rollout), written=True)
     except FleetError as error:
-        return Done(alone=f"{error}; {LATER}")
+        if canaries and desk.ledger.settle(revision.number, Stage.TAKEN_BACK):
+            return Done(reached=Reached(len(canaries), (str(error),), 0.0, taken_back=True), written=True)
+        return Done(alone=f"{error}; {LATER}", written=True)
+
+
+def _canaries(rollout: Rollout, count: int) -> tuple[str, ...]:
+    canaries = rollout.canaries(count)
+    if len(canaries) < count:
+        message = f"{len(canaries)} processes are in step, and {count} are wanted as canaries"
+        raise RefusedError(message, "`fluentpro fleet` shows them")
+    return canaries
 
 
 def _bring(revision: Revision, desk: Desk[Config], rollout: Rollout) -> Reached:
@@ -151,7 +173,9 @@ def _tell_failures(done: Done, wish: Wish) -> None:
     refused = [f"{vote.process} would refuse it: {vote.error}" for vote in done.votes if not vote.accepts]
     silent = [f"{name} did not answer" for name in done.silent]
     if refused or silent:
-        _end("not every process would accept it", [*refused, *silent], EX_CONFIG if refused else EX_TEMPFAIL)
+        message = "not every process would accept it"
+        message += "" if wish.dry_run else "; nothing was written (--force writes it all the same)"
+        _end(message, [*refused, *silent], EX_CONFIG if refused else EX_TEMPFAIL)
     elif reached and reached.taken_back:
         message = "taken back: a canary did not bear it, and everyone runs what was before"
         _end(message, reached.late, EX_CONFIG)
@@ -167,16 +191,23 @@ def _end(message: str, lines: Sequence[str], status: int) -> None:
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that all verbs have which change overrides."""
+    """The options that all verbs have which change overrides, handed over as one `wish`."""
+
+    @wraps(command)
+    def wishing(*, dry_run: bool, force: bool, timeout: float, as_json: bool, **more: Any) -> Any:
+        return command(wish=Wish(dry_run, as_json, timeout, force=force), **more)
+
+    wished: Callable[..., Any] = wishing
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
         click.option(
             "--timeout", default=30.0, show_default=True, help="Seconds to wait for the processes, each step."
         ),
+        click.option("--force", is_flag=True, help="Write it although a process would refuse it."),
         click.option(
             "--dry-run", is_flag=True, help="Tell what would change and who would refuse; write nothing."
         ),
         click.option("--reason", required=True, help="Why; the history keeps it."),
     ):
-        command = option(command)
-    return command
+        wished = option(wished)
+    return wished

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from fluentpro.cli.fleet import EX_TEMPFAIL, opened
-from fluentpro.fleet.announcement import Kind
+from fluentpro.fleet.announcement import Announcement, Kind
 from fluentpro.fleet.looks import poll
 
 
@@ -24,7 +24,9 @@ def reload(timeout: float, *, as_json: bool) -> None:
     Exit status: 0 every process answered and refused nothing, 75 one did not, or refused.
     """
     with opened(as_json=as_json) as channel:
-        votes, silent = poll(channel, Kind.RELOAD, "fluentpro reload", time.monotonic() + timeout)
+        votes, silent = poll(
+            channel, Announcement(Kind.RELOAD, "fluentpro reload"), time.monotonic() + timeout
+        )
     refused = [vote for vote in votes if not vote.accepts]
     if as_json:
         answer = {

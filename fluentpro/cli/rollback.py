@@ -13,9 +13,7 @@ from fluentpro.fleet.changes import By, Plan, propose_rollback
 @click.argument("number", metavar="[N]", type=click.IntRange(0), required=False)
 @click.option("--author", "name", default=author, help="Who does it; this user unless told otherwise.")
 @options
-def rollback(
-    number: int | None, reason: str, name: str, timeout: float, *, dry_run: bool, as_json: bool
-) -> None:
+def rollback(number: int | None, reason: str, name: str, wish: Wish) -> None:
     """Go back to the overrides of revision N, as a new revision.
 
     Without N it is the one before the newest; 0 is before the first. What has ended since stays away. A
@@ -27,9 +25,11 @@ def rollback(
 
     def said(plan: Plan) -> str:
         many = f"{len(plan.overrides)} override{'' if len(plan.overrides) == 1 else 's'}"
-        verb = "would roll back" if dry_run else "rolled back"
+        verb = "would roll back" if wish.dry_run else "rolled back"
         return f"{verb} to revision {plan.to}: {many} (revision {plan.number})"
 
     change(
-        lambda desk: propose_rollback(desk, number, By(name, reason)), said, Wish(dry_run, as_json, timeout)
+        lambda desk: propose_rollback(desk, number, By(name, reason)),
+        said,
+        wish,
     )

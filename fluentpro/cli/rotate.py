@@ -24,6 +24,7 @@ from fluentpro.config.fields import Path as Key
 from fluentpro.config.fields import settings_of
 from fluentpro.config.layers import STACK
 from fluentpro.config.snapshot import Snapshot
+from fluentpro.fleet.errors import FleetError
 from fluentpro.process import VALIDATOR, sources
 from fluentpro.schema import Config
 from fluentpro.vault.connection import Connection
@@ -91,23 +92,25 @@ def rotate(target: str, keys: tuple[str, ...], *, random: bool, as_json: bool, *
         here = Here(snapshot)
         before = here.running() if used and channel is None else {}
         what, mark = _rotate(snapshot, place, keys, random=random)
-        arrival = None
-        if used and channel:
+    arrival, alone = None, "no service of this project answers here" if used else "no setting refers to it"
+    if used and channel:
+        try:
             arrival = in_fleet(channel, place, mark, how["timeout"])
-        elif used and before:
-            arrival = here.wait(before, how["timeout"])
-    _say(what, arrival, used=used, timeout=how["timeout"], as_json=as_json)
+        except FleetError as error:  # the version is written, and found by polling
+            alone = str(error)
+    elif used and before:
+        arrival = here.wait(before, how["timeout"])
+    _say(what, arrival, alone, how["timeout"], as_json=as_json)
 
 
-def _say(what: str, arrival: Arrival | None, *, used: bool, timeout: float, as_json: bool) -> None:
+def _say(what: str, arrival: Arrival | None, alone: str, timeout: float, *, as_json: bool) -> None:
     done = arrival is not None and arrival.done
     if as_json:
         total, late = (arrival.total, len(arrival.late)) if arrival else (0, 0)
         seconds = round(arrival.seconds, 3) if arrival and done else None
         click.echo(json.dumps({"rotated": what, "processes": total - late, "of": total, "seconds": seconds}))
     elif arrival is None or (arrival.total == 0 and not arrival.late):
-        why = "no service of this project answers here" if used else "no setting refers to it"
-        click.echo(f"rotated {what}; {why}, so nobody was watched")
+        click.echo(f"rotated {what}; {alone}, so nobody was watched")
     elif done:
         click.echo(f"rotated {what}; all {arrival.total} processes use it after {arrival.seconds:.3g} s")
     if arrival and arrival.late:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import click
 
@@ -47,18 +48,15 @@ def set(  # noqa: A001, PLR0913, PLR0917 # the verb's name; click passes each op
     lasting: int | None,
     canary: int | None,
     name: str,
-    timeout: float,
-    *,
-    dry_run: bool,
-    as_json: bool,
+    wish: Wish,
 ) -> None:
     """Override a setting while the service runs.
 
     VALUE is read as its environment variable would be. It stands above every file and variable, in every
     process, until it ends or `fluentpro unset`. The whole configuration is checked with it first.
 
-    With --dry-run every process is asked whether it would accept it. With --canary some processes take
-    it first; once they run it and their checks are well the others follow, else it is taken back.
+    Every process is asked first whether it would accept it; with --dry-run that is all. With --canary
+    some take it first; once they run it and their checks are well the others follow, else it is taken back.
 
     Exit status: 78 refused or taken back, 69 the database does not answer, 75 somebody else changed
     them meanwhile, or not every process has it.
@@ -69,8 +67,8 @@ def set(  # noqa: A001, PLR0913, PLR0917 # the verb's name; click passes each op
     by = By(name, reason, now + lasting if lasting else None)
     change(
         lambda desk: propose_set(desk, ".".join(key), value, by),
-        lambda plan: f"{'would set' if dry_run else 'set'} {_said(plan, now)}",
-        Wish(dry_run, as_json, timeout, canary or 0),
+        lambda plan: f"{'would set' if wish.dry_run else 'set'} {_said(plan, now)}",
+        replace(wish, canary=canary or 0),
     )
 
 

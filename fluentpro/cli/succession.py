@@ -6,13 +6,14 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from fluentpro.cli.arrival import Arrival, in_fleet, tell_late
-from fluentpro.config.diagnostics import EX_CONFIG
+from fluentpro.config.diagnostics import EX_CONFIG, EX_UNAVAILABLE
 from fluentpro.fleet.channel import Channel
+from fluentpro.fleet.errors import FleetError
 from fluentpro.schema import Config
 from fluentpro.vault.connection import Connection
 from fluentpro.vault.reference import Pointer
@@ -83,7 +84,11 @@ class Succession:
             pause = BLIND * self.config.vault.poll_interval
             time.sleep(pause)  # nobody can tell us more
             return Arrival(0, (), pause)
-        return in_fleet(self.channel, self.pointer.location, str(version), self.timeout)
+        try:
+            return in_fleet(self.channel, self.pointer.location, str(version), self.timeout)
+        except FleetError as error:
+            message = f"{error}: nobody can tell whether every process knows version {version}"
+            _end(message, "run the command again once Redis answers: it goes on from there", EX_UNAVAILABLE)
 
     def _stop(self, version: int, accepted: Arrival) -> None:
         many = f"{len(accepted.late)} of {accepted.total} processes do not accept the new key"
@@ -119,6 +124,6 @@ class Succession:
         click.echo(json.dumps(facts) if self.as_json else text)
 
 
-def _end(message: str, fix: str, status: int) -> None:
+def _end(message: str, fix: str, status: int) -> NoReturn:
     click.echo(f"fluentpro: {message}\n        fix: {fix}", err=True)
     raise SystemExit(status)

@@ -36,7 +36,7 @@ class Overridden(Key):
 @click.argument("key", type=Overridden())
 @click.option("--author", "name", default=author, help="Who does it; this user unless told otherwise.")
 @options
-def unset(key: str, reason: str, name: str, timeout: float, *, dry_run: bool, as_json: bool) -> None:
+def unset(key: str, reason: str, name: str, wish: Wish) -> None:
     """Take an override back: files and variables count again.
 
     It works when the configuration is not valid, and then may be what heals it.
@@ -47,6 +47,10 @@ def unset(key: str, reason: str, name: str, timeout: float, *, dry_run: bool, as
 
     def said(plan: Plan) -> str:
         now = next((f": it is {item.new}" for item in plan.changes if item.key == key), "")
-        return f"{'would unset' if dry_run else 'unset'} {key}{now} (revision {plan.number})"
+        return f"{'would unset' if wish.dry_run else 'unset'} {key}{now} (revision {plan.number})"
 
-    change(lambda desk: propose_unset(desk, key, By(name, reason)), said, Wish(dry_run, as_json, timeout))
+    change(
+        lambda desk: propose_unset(desk, key, By(name, reason)),
+        said,
+        wish,
+    )

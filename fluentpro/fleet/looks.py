@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
-from fluentpro.fleet.announcement import Announcement, Kind
+from fluentpro.fleet.announcement import Announcement
 from fluentpro.fleet.channel import Channel
 from fluentpro.fleet.registry import Process, State
 
@@ -53,12 +53,16 @@ class Vote:
 
 
 def poll(
-    channel: Channel, kind: Kind, by: str, until: float, **facts: Any
+    channel: Channel, asking: Announcement, until: float, *, living: bool = False
 ) -> tuple[tuple[Vote, ...], tuple[str, ...]]:
-    """Ask every live process, until a moment of `time.monotonic`: the votes, and who did not answer."""
+    """Ask every process, or those alone that give signs of life, until a moment of `time.monotonic`.
+
+    Returns the votes, and who did not answer.
+    """
     ballot = token_hex(8)
-    asked = {item.process for item in channel.processes()}
-    channel.announce(Announcement(kind, by, facts | {"ballot": ballot}))
+    limit = channel.limits.stale if living else float("inf")
+    asked = {item.process for item in channel.processes() if item.age_seconds <= limit}
+    channel.announce(replace(asking, facts={**asking.facts, "ballot": ballot}))
     votes: dict[str, Vote] = {}
     while asked - votes.keys() and (left := until - time.monotonic()) > 0:
         for given in channel.votes(ballot, left):

@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import credentials, probes, propagation, reads, reloads, secrets, start
+from benchmarks import credentials, fleet, probes, propagation, reads, reloads, secrets, start
+from benchmarks.support import crowd, people
 from benchmarks.support.table import Row
 
 
@@ -53,6 +54,30 @@ def test_reloads_finds_no_failed_request_and_no_mixed_read():
     rows = list(reloads.measure(reloads.Counts(stretches={2: 1}, reloads=2, period=0.4, rate=40)))
     assert_shown(rows)
     assert [(row.ours, row.met) for row in rows[:2]] == [("0", True), ("0", True)]
+
+
+@pytest.mark.timeout(180)
+def test_fleet_loses_no_session_and_no_request_and_asks_the_vault_no_more():
+    counts = fleet.Counts(
+        workers=2,
+        overrides=2,
+        rotations=1,
+        secrets=1,
+        rate=40,
+        pairs=1,
+        changes=3,
+        period=0.5,
+        crowd=crowd.Counts(few=2, many=4, each=2, changes=1, rest=4),
+        people=people.Counts(rotations=1, before=8, delays=(0.0, 0.3)),
+    )
+    rows = list(fleet.measure(counts))
+    assert_shown(rows)
+    *_, failed, torn, _, _, sessions, arrival, _, _, requests = rows
+    assert (failed.ours, torn.ours) == ("0", "0")
+    assert sessions.met
+    assert not sessions.rival.startswith("0 of")
+    assert arrival.rival.endswith("(2 processes)")
+    assert float(requests.ours) > 0
 
 
 def test_probes_asks_every_server():

@@ -2,11 +2,13 @@
 
 import os
 import socket
+import time
 
 import pytest
 
 from benchmarks.reloads import mixed
 from benchmarks.support.connections import Connection, NoAnswerError, holders, parse_head
+from benchmarks.support.delay import late
 from benchmarks.support.load import Sample
 from benchmarks.support.table import as_markdown, as_text, at_least, at_most, ms, percentile, ratio
 
@@ -74,3 +76,20 @@ def test_a_connection_that_is_closed_without_an_answer_is_an_error():
         server.accept()[0].close()
         with pytest.raises(NoAnswerError):
             connection.receive()
+
+
+def test_behind_a_late_door_the_same_answer_comes_later():
+    server = socket.create_server(("127.0.0.1", 0))
+    with (
+        server,
+        late(server.getsockname()[1], 0.2) as door,
+        socket.create_connection(("127.0.0.1", door)) as us,
+    ):
+        them, _ = server.accept()
+        with them:
+            us.sendall(b"question")
+            assert them.recv(100) == b"question"
+            began = time.monotonic()
+            them.sendall(b"answer")
+            assert us.recv(100) == b"answer"
+            assert time.monotonic() - began >= 0.2

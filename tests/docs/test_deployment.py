@@ -109,7 +109,7 @@ def test_the_commands_make_an_empty_vault_fit_and_production_is_valid(place: Pla
     assert place.shell("fluentpro check", **variables).startswith("production: ")
     migrate = next(command for command in commands() if "manage.py" in command)
     arguments = migrate.partition("manage.py ")[2]
-    printed = place.shell(f"python {ROOT}/manage.py {arguments}", **variables, FLUENTPRO_ROOT=".")
+    printed = place.shell(f"{sys.executable} {ROOT}/manage.py {arguments}", **variables, FLUENTPRO_ROOT=".")
     assert "Applying overrides.0001_initial... OK" in printed
 
 

@@ -73,10 +73,20 @@ def test_whoever_does_not_answer_a_dry_run_is_named(crew: Callable[..., Crew]) -
     assert f"/web/{slow} did not answer" in asked.stderr
 
 
-def test_what_the_processes_refuse_is_shown_and_serves_nowhere(crew: Callable[..., Crew]) -> None:
+def test_what_a_process_would_refuse_is_not_written(crew: Callable[..., Crew]) -> None:
     ship = crew(2)
     before = ship.synced()
-    done = ship.fluentpro("set", "features.openai", "true", *REASON, status=75, **KEY)
+    known = ship.fluentpro("history").stdout
+    done = ship.fluentpro("set", "features.openai", "true", *REASON, status=78, **KEY)
+    assert "nothing was written" in done.stderr
+    assert done.stderr.count("would refuse it: CFG") == 2
+    assert (ship.synced(), ship.fluentpro("history").stdout) == (before, known)
+
+
+def test_what_is_forced_and_refused_is_shown_and_serves_nowhere(crew: Callable[..., Crew]) -> None:
+    ship = crew(2)
+    before = ship.synced()
+    done = ship.fluentpro("set", "features.openai", "true", "--force", *REASON, status=75, **KEY)
     assert done.stderr.count("refused it: CFG") == 2
     assert set(ship.states().values()) == {"REJECTED"}
     assert {item["digest"] for item in ship.fleet().values()} == {before}

@@ -134,6 +134,28 @@ def test_a_newer_secret_is_told_by_place_and_version(mates: Mates) -> None:
         eventually(lambda mate=mate: ("kv/fluentpro/testing/django", "7") in mate.secrets)
 
 
+def test_overrides_that_could_not_be_read_are_read_again_soon(mates: Mates) -> None:
+    answers = ["too many connections", "too many connections", ""]
+    trouble = [""]
+    read: list[str] = []
+
+    def overrides() -> bool:
+        trouble[0] = answers[min(len(read), 2)] if told else ""
+        read.extend([trouble[0]] if told else [])
+        return told and not trouble[0]
+
+    told = False
+    mate = mates.join(overrides=overrides, override_trouble=lambda: trouble[0])
+    eventually(mates.seen)
+    mates.project.set("site.banner", "overridden")
+    told = True
+
+    mates.channel().announce(Announcement(Kind.OVERRIDE, "a person", {"revision": 1}))
+
+    eventually(lambda: mate.runtime.store.snapshot.config.site.banner == "overridden")
+    assert read == answers
+
+
 def test_two_environments_and_two_releases_never_mix(mates: Mates, server: Valkey) -> None:
     mate = mates.join()
     eventually(lambda: mate.member.name in mates.seen())
@@ -235,7 +257,9 @@ def test_members_vote_on_a_plan(mates: Mates) -> None:
     channel = mates.channel()
 
     votes, silent = poll(
-        channel, Kind.REHEARSE, "a person", time.monotonic() + 10, entries={"site.banner": "planned"}
+        channel,
+        Announcement(Kind.REHEARSE, "a person", {"entries": {"site.banner": "planned"}}),
+        time.monotonic() + 10,
     )
 
     channel.close()
@@ -254,7 +278,9 @@ def test_a_vote_against_says_why_and_whoever_is_silent_is_named(mates: Mates) ->
     mute.member._listening.stop()
     channel = mates.channel()
 
-    votes, silent = poll(channel, Kind.REHEARSE, "a person", time.monotonic() + 1, entries={})
+    votes, silent = poll(
+        channel, Announcement(Kind.REHEARSE, "a person", {"entries": {}}), time.monotonic() + 1
+    )
 
     channel.close()
     assert [(vote.process, vote.accepts) for vote in votes] == [("host/web/no", False)]

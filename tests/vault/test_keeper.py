@@ -94,6 +94,21 @@ def test_nothing_new_reloads_nothing(process: Process) -> None:
     assert process.outcomes == []
 
 
+@pytest.mark.parametrize(("due_in", "then"), [(30.0, 600.0), (-1.0, -1.0)])
+def test_a_turn_that_moves_leaves_its_old_moment_and_a_look_that_is_due_is_not_put_off(
+    process: Process, due_in: float, then: float
+) -> None:
+    """Else each process that joins a fleet would cost the Vault a look by every other."""
+    keeper = process.keeper
+    keeper.stop()
+    keeper.clock, keeper.pace = (lambda: 1000.0), (lambda _interval: 600.0)
+    keeper._next_poll = 1000.0 + due_in
+
+    keeper.repace()
+
+    assert keeper._next_poll == 1000.0 + then
+
+
 def test_a_deleted_secret_is_refused_and_the_old_value_serves_on(process: Process) -> None:
     kv = process.bao.root.secrets.kv.v2
     kv.delete_latest_version_of_secret("app", mount_point=process.mount)
