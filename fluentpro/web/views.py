@@ -36,7 +36,9 @@ def health(request: HttpRequest) -> HttpResponse:
 def prometheus(request: HttpRequest) -> HttpResponse:
     """Every process's metrics in Prometheus' text format."""
     metrics.judge(verdicts())
-    return HttpResponse(metrics.page(), content_type=metrics.CONTENT_TYPE)
+    page = metrics.page()
+    headers = {"Content-Length": str(len(page))}  # it is answered before the middleware that adds it
+    return HttpResponse(page, content_type=metrics.CONTENT_TYPE, headers=headers)
 
 
 def failed(request: HttpRequest) -> HttpResponse:

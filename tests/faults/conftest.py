@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from fluentpro.stack.stack import Running, Stack
 from tests.conftest import Launch
+from tests.faults.crew import FLEET, Crew, joined
 from tests.faults.safe import ENVIRONMENT, Safe
 from tests.support.project import Project
 from tests.support.stack import SECRETS
@@ -30,3 +31,20 @@ def safe(testing_stack: Running, project: Project, launch: Launch) -> Iterator[S
     project.token = made.read("operations")["token"]
     yield made
     made.mend()
+
+
+@pytest.fixture
+def crew(safe: Safe, launch: Launch) -> Iterator[Callable[..., Crew]]:
+    """Starts a fleet; in the end, nothing is overridden."""
+    made: list[Crew] = []
+
+    def start(workers: int = 3, **variables: str) -> Crew:
+        server = launch(workers, **{**safe.variables, **FLEET, **variables})
+        made.append(joined(Crew(safe, server)))
+        return made[-1]
+
+    yield start
+    for ship in made:
+        ship.fluentpro(
+            "rollback", "0", "--reason", "the test is over", "--timeout", "1", "--force", status=None
+        )

@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Launch
-from tests.faults.crew import FLEET, Crew, joined
-from tests.faults.safe import Safe
+from tests.faults.crew import Crew
 from tests.support.traffic import traffic
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 REASON = ("--reason", "a test")
 KEY = {"FLUENTPRO_OPENAI__API_KEY": "a key that only the operator's shell has"}
-
-
-@pytest.fixture
-def crew(safe: Safe, launch: Launch) -> Iterator[Callable[..., Crew]]:
-    """Starts a fleet; in the end, nothing is overridden."""
-    made: list[Crew] = []
-
-    def start(workers: int = 3, **variables: str) -> Crew:
-        server = launch(workers, **{**safe.variables, **FLEET, **variables})
-        made.append(joined(Crew(safe, server)))
-        return made[-1]
-
-    yield start
-    for ship in made:
-        ship.fluentpro("rollback", "0", *REASON, status=None)
 
 
 def test_an_override_reaches_every_process_and_a_rollback_undoes_it(crew: Callable[..., Crew]) -> None:

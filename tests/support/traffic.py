@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,11 +21,21 @@ class Seen:
 
     answers: list[httpx.Response] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    turns: Counter[int] = field(default_factory=Counter)
+    """How many answers each reader got."""
 
     def grows(self, more: int = 20) -> None:
-        """Wait for so many answers more."""
-        enough = len(self.answers) + more
-        eventually(lambda: len(self.answers) >= enough or self.failures)
+        """Wait for so many answers more, two of them to each reader: what was asked before is answered."""
+        enough, each = len(self.answers) + more, {reader: turns + 2 for reader, turns in self.turns.items()}
+        eventually(
+            lambda: (
+                (
+                    len(self.answers) >= enough
+                    and all(self.turns[reader] >= turns for reader, turns in each.items())
+                )
+                or self.failures
+            )
+        )
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
@@ -57,13 +68,15 @@ def traffic(
                     seen.failures.append(repr(error))
                 else:
                     seen.answers.append(answer)
+                    seen.turns[threading.get_ident()] += 1
                     if answer.status_code != 200:
                         seen.failures.append(f"{answer.status_code} {answer.text}")
 
     with readers_at_work(read, readers, stop):
         seen.grows(readers)
         yield seen
-    assert not seen.failures, "\n".join(text[:300] for text in seen.failures[:3])
+    raised = [line["exception"][-1500:] for line in server.lines() if "exception" in line]
+    assert not seen.failures, "\n".join([text[:300] for text in seen.failures[:3]] + raised[-2:])
 
 
 @contextmanager
