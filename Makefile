@@ -46,8 +46,11 @@ test: install  ## run the tests with the coverage gate; some of them, without it
 ifneq ($(strip $(ARGS)),)
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@rm -rf .coverage.d
-	@$(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist loadfile
+	@rm -rf .coverage.d .pytest_cache
+	@# Real servers on a busy machine: what fails beside others gets one quiet try, alone, and has to pass it.
+	@$(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist loadfile || \
+		{ echo "== once more, alone: the tests named above"; \
+		$(BIN)/python -m coverage run -m pytest --last-failed --last-failed-no-failures none; }
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report --fail-under=90
 	@echo "The engine alone:"

