@@ -88,6 +88,28 @@ def _signs_in(person: httpx.Client) -> int:
     return 6
 
 
+def test_a_document_is_rotated_under_load_and_watched(crew: Callable[..., Crew]) -> None:
+    """A new version, written with check-and-set; the command ends when every process uses it."""
+    ship = crew(2)
+    old = ship.safe.read("operations")
+    try:
+        with traffic(ship.server):
+            done = ship.fluentpro("rotate", OPERATIONS, "--key", "token", "--generate")
+        assert re.fullmatch(
+            rf"rotated {OPERATIONS} \(token\) to version \d+; all 2 processes use it after [\d.]+ s\n",
+            done.stdout,
+        )
+        new = ship.safe.read("operations")["token"]
+        assert new not in ("", old["token"])
+        assert new not in done.stdout + done.stderr
+        assert ship.server.get("/health", {"Authorization": f"Bearer {new}"}).status_code == 200
+        assert ship.server.get("/health", {"Authorization": f"Bearer {old['token']}"}).status_code == 401
+        unknown = ship.fluentpro("rotate", OPERATIONS, "--key", "nothing", "--generate", status=78)
+        assert "has no key nothing" in unknown.stderr
+    finally:
+        ship.safe.put("operations", **old)
+
+
 def test_a_rotation_waits_for_whoever_lags_and_names_it(crew: Callable[..., Crew]) -> None:
     """27 and 30: nobody signs with a key that one process does not accept yet."""
     ship = crew(3)
