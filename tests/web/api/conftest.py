@@ -17,11 +17,13 @@ Make = Callable[..., Bearer]
 @pytest.fixture
 def make(inside: Inside) -> Iterator[Make]:
     """Makes tokens as `fluentpro token create` does; what they send as a header."""
+    from fluentpro.web.database import follow
     from fluentpro.web.tokens import register
     from fluentpro.web.tokens.form import Scope
     from fluentpro.web.tokens.models import Token
 
     def make(name: str, scope: str = "read", lifetime: timedelta | None = None, ago: float = 0) -> Bearer:
+        follow()  # as each request does: an earlier test may have had another database
         at = register.now() - timedelta(seconds=ago)
         return {"Authorization": f"Bearer {register.create(name, Scope(scope), lifetime, at).text}"}
 
