@@ -19,6 +19,8 @@ MARGIN: Final = 5.0
 CONNECT: Final = 1.0
 """Seconds for one try to connect to a child."""
 FAILED: Final = 1
+SIGNALLED: Final = 128
+"""Exit status that shells give to what a signal ended, less the signal's number."""
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -70,7 +72,7 @@ class Children:
 
     def run(self, ready: Callable[[], None]) -> int:
         """Run until a signal comes or a child ends; `ready` is called once all listen. The exit status."""
-        with self._heard():
+        with hearing(self._hear):
             for child in self.all:
                 child.start()
             waiting = list(self.all)
@@ -103,18 +105,6 @@ class Children:
                     child.process and child.process.wait()
             time.sleep(LOOK / 2)
 
-    @contextmanager
-    def _heard(self) -> Iterator[None]:
-        old = {sig: signal.getsignal(sig) for sig in ENDING}
-        for sig, handler in old.items():
-            if handler is not signal.SIG_IGN:  # as `nohup` wants it
-                signal.signal(sig, self._hear)
-        try:
-            yield
-        finally:
-            for sig, handler in old.items():
-                signal.signal(sig, handler)
-
     def _hear(self, sig: int, _frame: object) -> None:
         """The first asks for the end; what comes later hurries whoever was told already."""
         if self.asked is not None:
@@ -128,5 +118,19 @@ class Children:
             child.process.send_signal(signal.SIGINT if sig == signal.SIGHUP else sig)
 
 
+@contextmanager
+def hearing(hear: Callable[[int, object], None]) -> Iterator[None]:
+    """Hear what asks for the end for as long as the block runs."""
+    old = {sig: signal.getsignal(sig) for sig in ENDING}
+    for sig, handler in old.items():
+        if handler is not signal.SIG_IGN:  # as `nohup` wants it
+            signal.signal(sig, hear)
+    try:
+        yield
+    finally:
+        for sig, handler in old.items():
+            signal.signal(sig, handler)
+
+
 def _as_shells_say(status: int) -> int:
-    return 128 - status if status < 0 else status
+    return SIGNALLED - status if status < 0 else status

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from fluentpro import __version__
 from fluentpro.cli.look import reading
 from fluentpro.cli.report import refusing
-from fluentpro.config.diagnostics import EX_CONFIG, EX_UNAVAILABLE, errors
+from fluentpro.config.diagnostics import EX_CONFIG, EX_TEMPFAIL, EX_UNAVAILABLE, errors
 from fluentpro.config.errors import ConfigError
 from fluentpro.config.overrides import none_given
 from fluentpro.config.snapshot import Candidate
@@ -27,8 +27,6 @@ from fluentpro.process import VALIDATOR
 from fluentpro.schema.fleet import Fleet
 from fluentpro.schema.redis import Redis
 
-EX_TEMPFAIL: Final = 75
-"""Exit status of sysexits.h: not yet."""
 DIFFERS: Final = 1
 """Exit status where a process is stale or refused a change."""
 SHORTEST: Final = 4

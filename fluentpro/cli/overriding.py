@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from fluentpro.cli.look import reading
 from fluentpro.cli.report import refusing
-from fluentpro.config.diagnostics import EX_CONFIG, EX_UNAVAILABLE
+from fluentpro.config.diagnostics import EX_CONFIG, EX_TEMPFAIL, EX_UNAVAILABLE
 from fluentpro.config.display import display, visible
 from fluentpro.config.overrides import none_given
 from fluentpro.fleet.changes import Desk, Plan, RefusedError
@@ -22,9 +22,6 @@ from fluentpro.fleet.ledger import ConflictError, LedgerError, NoTableError
 from fluentpro.fleet.revision import Revision
 from fluentpro.process import desk
 from fluentpro.schema import Config
-
-EX_TEMPFAIL: Final = 75
-"""Exit status of sysexits.h: nothing was written, and trying again makes sense."""
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from typing import Any, Final
 import click
 
 from fluentpro.cli.fleet import channel_of
-from fluentpro.cli.overriding import EX_TEMPFAIL, answering, at_desk, rehearsal
-from fluentpro.config.diagnostics import EX_CONFIG
+from fluentpro.cli.overriding import answering, at_desk, rehearsal
+from fluentpro.config.diagnostics import EX_CONFIG, EX_TEMPFAIL
 from fluentpro.config.display import visible
 from fluentpro.fleet.announcement import Announcement, Kind
 from fluentpro.fleet.changes import Desk, Plan, RefusedError, commit

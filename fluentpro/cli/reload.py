@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 import click
 
-from fluentpro.cli.fleet import EX_TEMPFAIL, opened
+from fluentpro.cli.fleet import opened
+from fluentpro.config.diagnostics import EX_TEMPFAIL
 from fluentpro.fleet.announcement import Announcement, Kind
 from fluentpro.fleet.looks import poll
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, NoReturn, TextIO
 
 from fluentpro.config.diagnostics import Diagnostic, errors
 from fluentpro.config.errors import ConfigError
@@ -31,6 +31,12 @@ def refusing(*, as_json: bool = False) -> Iterator[None]:
     except ConfigError as error:
         report(error, as_json=as_json)
         raise SystemExit(error.exit_status) from None
+
+
+def end(message: str, fix: str, status: int) -> NoReturn:
+    """End the command with a message, its cure if there is one, and a status of sysexits.h."""
+    sys.stderr.write(f"fluentpro: {message}\n" + (f"        fix: {fix}\n" if fix else ""))
+    raise SystemExit(status)
 
 
 def report(error: ConfigError, *, as_json: bool = False, environ: Mapping[str, str] = os.environ) -> None:

@@ -17,8 +17,8 @@ from fluentpro.cli.arrival import Arrival, Here, in_fleet, tell_late
 from fluentpro.cli.fleet import asking, channel_of
 from fluentpro.cli.look import reading
 from fluentpro.cli.report import refusing
-from fluentpro.cli.succession import EX_TEMPFAIL, Succession
-from fluentpro.config.diagnostics import EX_CONFIG
+from fluentpro.cli.succession import Succession
+from fluentpro.config.diagnostics import EX_CONFIG, EX_TEMPFAIL
 from fluentpro.config.display import is_reference
 from fluentpro.config.fields import Path as Key
 from fluentpro.config.fields import settings_of

@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
 from fluentpro.cli.arrival import Arrival, in_fleet, tell_late
-from fluentpro.config.diagnostics import EX_CONFIG, EX_UNAVAILABLE
+from fluentpro.cli.report import end
+from fluentpro.config.diagnostics import EX_CONFIG, EX_TEMPFAIL, EX_UNAVAILABLE
 from fluentpro.fleet.channel import Channel
 from fluentpro.fleet.errors import FleetError
 from fluentpro.schema import Config
@@ -19,8 +20,6 @@ from fluentpro.vault.connection import Connection
 from fluentpro.vault.reference import Pointer
 from fluentpro.vault.successor import fallbacks, introduce, promote, retire
 
-EX_TEMPFAIL: Final = 75
-"""Exit status of sysexits.h: not done, and it can be tried again."""
 BLIND: Final = 3
 """Polls of a process that is alone after which a version must have arrived, where nobody can tell."""
 USES: Final = "fallbacks"
@@ -42,7 +41,7 @@ class Succession:
     def rotate(self) -> None:
         """Let every process accept a new key; once all do, let them sign with it."""
         if self.channel is None and not self.force:
-            _end(
+            end(
                 "this service has no fleet, so nobody can tell whether every process accepts the new key",
                 "set fleet.enabled and redis.url; or --force, which waits between the steps instead",
                 EX_CONFIG,
@@ -66,7 +65,7 @@ class Succession:
         needed = {name: use for name, use in uses.items() if use[1] < idle and name != "next"}
         if self.channel is None and not self.force:
             message = "this service has no fleet, so nobody can tell whether an earlier key is needed"
-            _end(message, "set fleet.enabled and redis.url; or --force", EX_CONFIG)
+            end(message, "set fleet.enabled and redis.url; or --force", EX_CONFIG)
         if needed and not self.force:
             for name, (number, ago) in sorted(needed.items()):
                 click.echo(
@@ -88,7 +87,7 @@ class Succession:
             return in_fleet(self.channel, self.pointer.location, str(version), self.timeout)
         except FleetError as error:
             message = f"{error}: nobody can tell whether every process knows version {version}"
-            _end(message, "run the command again once Redis answers: it goes on from there", EX_UNAVAILABLE)
+            end(message, "run the command again once Redis answers: it goes on from there", EX_UNAVAILABLE)
 
     def _stop(self, version: int, accepted: Arrival) -> None:
         many = f"{len(accepted.late)} of {accepted.total} processes do not accept the new key"
@@ -122,8 +121,3 @@ class Succession:
 
     def _say(self, facts: Mapping[str, object], text: str) -> None:
         click.echo(json.dumps(facts) if self.as_json else text)
-
-
-def _end(message: str, fix: str, status: int) -> NoReturn:
-    click.echo(f"fluentpro: {message}\n        fix: {fix}", err=True)
-    raise SystemExit(status)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fluentpro.cli.machine import DJANGO_SETTINGS
-from fluentpro.cli.report import refusing
+from fluentpro.cli.report import end, refusing
 from fluentpro.config.diagnostics import EX_CONFIG, EX_UNAVAILABLE
 from fluentpro.process import boot
 from fluentpro.process import secrets as process_secrets
@@ -123,23 +123,16 @@ def _database() -> Iterator[None]:
     try:
         yield
     except TokenError as error:
-        _end(str(error), "", EX_USAGE)
+        end(str(error), "", EX_USAGE)
     except DatabaseError as error:
         if isinstance(error, ProgrammingError) or "no such table" in str(error):
-            _end("the database has no table of tokens yet", "./manage.py migrate", EX_CONFIG)
+            end("the database has no table of tokens yet", "./manage.py migrate", EX_CONFIG)
         why = f"the database does not answer ({type(error).__name__})"
-        _end(why, "`fluentpro doctor` says more", EX_UNAVAILABLE)
+        end(why, "`fluentpro doctor` says more", EX_UNAVAILABLE)
     finally:
         connections.close_all()
         if known := process_secrets():
             known.close()
-
-
-def _end(why: str, fix: str, status: int) -> None:
-    click.echo(f"fluentpro: {why}", err=True)
-    if fix:
-        click.echo(f"        fix: {fix}", err=True)
-    raise SystemExit(status) from None
 
 
 def _facts(row: Token, now: datetime) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from fluentpro.cli.children import Child, Children
+from fluentpro.cli.children import SIGNALLED, Child, Children, hearing
 from fluentpro.cli.init import SECRETS, write
 from fluentpro.cli.report import refusing, report
 from fluentpro.cli.serve import bind, claim
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 PORT: Final = variable(("server", "port"))
 HIGHEST: Final = 65_535
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, never bound
-ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SIGNALLED: Final = 128
-"""Exit status that shells give to what a signal ended, less the signal's number."""
 INTERRUPTED: Final = SIGNALLED + signal.SIGINT
 FROM_SERVERS: Final = "CFG300"
 """Codes from here on may be about what only the servers bring."""
@@ -91,9 +88,7 @@ def up(port: int | None, realtime_port: int | None, *, stack: bool, reset: bool,
 
 def _run(port: int | None, realtime_port: int | None) -> int:
     """Run the service over whatever the configuration names; its exit status."""
-    if port is not None:  # a layer that all process types share
-        os.environ[PORT] = str(port)
-        os.environ.pop(f"{PORT}_FILE", None)
+    _share(port)
     with refusing():
         config = boot().config
     server = config.server
@@ -114,6 +109,13 @@ def _run(port: int | None, realtime_port: int | None) -> int:
     grace = float(server.graceful_timeout + server.drain_delay)
     children = Children(groups, grace, _say)
     return children.run(partial(_announce, children.all))
+
+
+def _share(port: int | None) -> None:
+    """Make the port of the command line a layer, the same for all process types."""
+    if port is not None:
+        os.environ[PORT] = str(port)
+        os.environ.pop(f"{PORT}_FILE", None)  # what was typed now stands above it, too
 
 
 def _free_behind(server: Server, port: int) -> int:
@@ -142,14 +144,12 @@ def _above_servers(where: Sources, port: int | None, realtime_port: int | None, 
     from fluentpro.stack.launch import launched
     from fluentpro.stack.stack import Stack
 
-    if port is not None:
-        os.environ[PORT] = str(port)
-        os.environ.pop(f"{PORT}_FILE", None)
+    _share(port)
     stack, signals = Stack(where.root), Signals()
     try:
         stack.claim()
         _refuse_early()
-        with signals.heard(), stack.running(_say, reset=reset) as servers, servers.settings(port):
+        with hearing(signals.hear), stack.running(_say, reset=reset) as servers, servers.settings(port):
             # A group of its own: each signal reaches it once, through us.
             words = [] if realtime_port is None else ["--realtime-port", str(realtime_port)]
             command = launched([sys.argv[0], "up", "--inner", *words], signal.SIGTERM)
@@ -203,26 +203,14 @@ class Signals:
     child: subprocess.Popen[bytes] | None = None
     interrupted: bool = False
 
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Hear them for as long as the block runs."""
-        old = {sig: signal.getsignal(sig) for sig in ENDING}
-        for sig, handler in old.items():
-            if handler is not signal.SIG_IGN:  # as `nohup` wants it
-                signal.signal(sig, self._hear)
-        try:
-            yield
-        finally:
-            for sig, handler in old.items():
-                signal.signal(sig, handler)
-
     def status(self, status: int) -> int:
         """The exit status that a shell expects of us, for the child's."""
         if status < 0:
             return INTERRUPTED if self.interrupted else SIGNALLED - status
         return status
 
-    def _hear(self, sig: int, _frame: object) -> None:
+    def hear(self, sig: int, _frame: object) -> None:
+        """Hand a signal on; before there is a child, end."""
         self.interrupted = self.interrupted or sig == signal.SIGINT
         if self.child is None:
             raise SystemExit(SIGNALLED + sig)

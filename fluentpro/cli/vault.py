@@ -8,10 +8,11 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from fluentpro.cli.report import end
 from fluentpro.config.diagnostics import EX_CONFIG
 from fluentpro.process import sources
 from fluentpro.schema import ENVIRONMENTS
@@ -62,7 +63,7 @@ def bootstrap(*, dry_run: bool, environments: tuple[str, ...], as_json: bool) ->
     try:
         plan = read_plan(where.root / "secrets", chosen, databases)
     except (OSError, tomllib.TOMLDecodeError) as error:
-        _end(f"the folder {where.root / 'secrets'} can't be read: {error}", "restore it", EX_CONFIG)
+        end(f"the folder {where.root / 'secrets'} can't be read: {error}", "restore it", EX_CONFIG)
     client = connect(
         address,
         token,
@@ -76,7 +77,7 @@ def bootstrap(*, dry_run: bool, environments: tuple[str, ...], as_json: bool) ->
             if not as_json:
                 click.echo(step)
     except BootstrapError as error:
-        _end(error.message, error.fix, error.exit_status)
+        end(error.message, error.fix, error.exit_status)
     if as_json:
         click.echo(json.dumps([{"state": step.state, "subject": step.subject} for step in steps], indent=2))
         return
@@ -88,7 +89,7 @@ def bootstrap(*, dry_run: bool, environments: tuple[str, ...], as_json: bool) ->
 
 def _address(environ: Mapping[str, str]) -> str:
     if not (address := environ.get("VAULT_ADDR", "")):
-        _end("VAULT_ADDR is not set", "export VAULT_ADDR=https://vault.example.com:8200", EX_CONFIG)
+        end("VAULT_ADDR is not set", "export VAULT_ADDR=https://vault.example.com:8200", EX_CONFIG)
     return address
 
 
@@ -101,7 +102,7 @@ def _token(environ: Mapping[str, str]) -> str:
         return file.read_text(encoding="utf-8").strip()
     except OSError:
         fix = "run `bao login`, or set VAULT_TOKEN to a token that may administer the Vault"
-        _end(f"there is no token: VAULT_TOKEN is not set, and {file} can't be read", fix, EX_CONFIG)
+        end(f"there is no token: VAULT_TOKEN is not set, and {file} can't be read", fix, EX_CONFIG)
 
 
 def _databases(environ: Mapping[str, str], environments: tuple[str, ...]) -> tuple[Database, ...]:
@@ -112,23 +113,17 @@ def _databases(environ: Mapping[str, str], environments: tuple[str, ...]) -> tup
         return ()
     if len(environments) > 1:
         fix = "run the command for one environment at a time, or unset PGHOST"
-        _end("PGHOST names one database, and each environment has its own", fix, EX_CONFIG)
+        end("PGHOST names one database, and each environment has its own", fix, EX_CONFIG)
 
     def password() -> str:
         if not (text := environ.get("PGPASSWORD", "")):
             fix = "set PGPASSWORD to what you gave fluentpro_vault; Vault changes it at once"
-            _end("Vault has to be told the password of fluentpro_vault", fix, EX_CONFIG)
+            end("Vault has to be told the password of fluentpro_vault", fix, EX_CONFIG)
         return text
 
     port = environ.get("PGPORT", POSTGRESQL_PORT)
     if not port.isdecimal():
-        _end("PGPORT is not a number", "unset it, or set it to PostgreSQL's port", EX_CONFIG)
+        end("PGPORT is not a number", "unset it, or set it to PostgreSQL's port", EX_CONFIG)
     name = environ.get("PGDATABASE", "fluentpro")
     sslmode = environ.get("PGSSLMODE", "require")
     return (Database(environments[0], host, int(port), name, password, sslmode),)
-
-
-def _end(message: str, fix: str, status: int) -> NoReturn:
-    """End the command with a message, its cure, and a status of sysexits.h."""
-    click.echo(f"fluentpro: {message}" + (f"\n        fix: {fix}" if fix else ""), err=True)
-    raise SystemExit(status)

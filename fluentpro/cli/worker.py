@@ -7,8 +7,7 @@ import time
 from typing import Final
 from urllib.parse import urlsplit
 
-import click
-
+from fluentpro.cli.report import end
 from fluentpro.config.diagnostics import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE
 from fluentpro.fleet.ping import Answer, ping
 from fluentpro.process import runtime
@@ -59,19 +58,14 @@ def work(port: int) -> int:
 def reach(redis: Redis, wait: float = WAIT) -> None:
     """Return once Redis takes our password; end the process with a clear word if it does not."""
     if redis.url is None:
-        raise _end("a worker takes its tasks from Redis, and redis.url is not set", "set it", EX_CONFIG)
+        end("a worker takes its tasks from Redis, and redis.url is not set", "set it", EX_CONFIG)
     parts, until = urlsplit(redis.url), time.monotonic() + wait
     place = parts.netloc.rpartition("@")[2] or parts.path
     while (answer := ping(redis, redis.broker_db)) is not Answer.GIVEN:
         if answer is Answer.DENIED:
             fix = "`fluentpro explain redis.password` says where it comes from"
-            raise _end(f"the Redis at {place} denies the password", fix, EX_NOPERM)
+            end(f"the Redis at {place} denies the password", fix, EX_NOPERM)
         if time.monotonic() > until:
             fix = "start it, or correct redis.url"
-            raise _end(f"no answer from the Redis at {place} for {wait:g} s", fix, EX_UNAVAILABLE)
+            end(f"no answer from the Redis at {place} for {wait:g} s", fix, EX_UNAVAILABLE)
         time.sleep(PAUSE)
-
-
-def _end(message: str, fix: str, status: int) -> SystemExit:
-    click.echo(f"fluentpro: {message}\n        fix: {fix}", err=True)
-    return SystemExit(status)

@@ -13,6 +13,7 @@ from fluentpro.config.excerpt import excerpt
 from fluentpro.config.origins import Origin
 
 EX_UNAVAILABLE: Final = 69
+EX_TEMPFAIL: Final = 75
 EX_NOPERM: Final = 77
 EX_CONFIG: Final = 78
 """Exit statuses of sysexits.h."""

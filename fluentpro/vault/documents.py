@@ -167,8 +167,13 @@ def denied(location: Location, part: str = "data", verb: str = "read") -> VaultE
     """The failure of a request that no policy allows, with the stanza that would."""
     path = location.api_path if part == "data" else f"{location.mount}/metadata/{location.path}"
     capabilities = '["read"]' if verb == "read" else '["create", "update"]'
+    return lacking(f"the {verb} of {location}", path, capabilities)
+
+
+def lacking(what: str, path: str, capabilities: str = '["update"]') -> VaultError:
+    """The failure of a request for which there is no policy with this stanza; `what` names the request."""
     fix = f'give the role that asked a policy with:\npath "{path}" {{ capabilities = {capabilities} }}'
-    return VaultError(Kind.DENIED, f"Vault denied the {verb} of {location}", fix)
+    return VaultError(Kind.DENIED, f"Vault denied {what}", fix)
 
 
 def _document(connection: Connection, location: Location) -> Document:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from fluentpro.vault.connection import Connection
-from fluentpro.vault.documents import Document, denied, read
+from fluentpro.vault.documents import Document, denied, lacking, read
 from fluentpro.vault.errors import Kind, VaultError
 from fluentpro.vault.reference import Location
 
@@ -81,7 +81,5 @@ def rotate_static(connection: Connection, location: Location) -> None:
         )
     except VaultError as failure:
         if failure.kind is Kind.DENIED:
-            path = f"{location.mount}/rotate-role/{role}"
-            fix = f'give the role that asked a policy with:\npath "{path}" {{ capabilities = ["update"] }}'
-            raise VaultError(Kind.DENIED, f"Vault denied the rotation of {location}", fix) from None
+            raise lacking(f"the rotation of {location}", f"{location.mount}/rotate-role/{role}") from None
         raise

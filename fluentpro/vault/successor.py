@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fluentpro.vault.connection import Connection
-from fluentpro.vault.documents import with_history
+from fluentpro.vault.documents import lacking, with_history
 from fluentpro.vault.errors import Kind, VaultError
 from fluentpro.vault.reference import NEXT, Pointer
 from fluentpro.vault.rotate import generate, newest_of, write
@@ -66,6 +66,4 @@ def retire(connection: Connection, pointer: Pointer, versions: Sequence[int]) ->
     except VaultError as failure:
         if failure.kind is not Kind.DENIED:
             raise
-        path = f"{place.mount}/delete/{place.path}"
-        fix = f'give the role that asked a policy with:\npath "{path}" {{ capabilities = ["update"] }}'
-        raise VaultError(Kind.DENIED, f"Vault denied the deletion of versions of {place}", fix) from None
+        raise lacking(f"the deletion of versions of {place}", f"{place.mount}/delete/{place.path}") from None
